@@ -1,0 +1,188 @@
+"""Automatic differentiation: the only module that imports the autograd library.
+
+Two directions meet here.  `vjp` differentiates a function that a user wrote (a layer's `call`, a loss, an
+activation) and returns the same pair that every hand-derived function of gatewise returns: the value and its
+pullback.  `differentiable` and `apply` go the other way: they let a hand-derived pair take part in such a
+differentiation as one primitive, so that users may call built-in functions and layers inside their own.
+
+The library is imported at the first call of `vjp`; without one there can be no traced value.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Pullback = Callable[..., Any]
+
+
+def is_traced(*values: Any) -> bool:
+    """True if any of the values is being differentiated by an enclosing `vjp`."""
+    if "autograd" not in sys.modules:
+        return False
+    box = _box_type()
+    return any(isinstance(value, box) for value in values)
+
+
+def plain(value: Any) -> Any:
+    """The array behind a traced value; anything else unchanged.  No gradient flows through the result."""
+    while is_traced(value):
+        value = value._value
+    return value
+
+
+def vjp(fn: Callable[..., Any], *args: Any) -> tuple[Any, Pullback]:
+    """Run `fn(*args)` and record how to go back.
+
+    Args:
+        fn: a function of arrays written with gatewise.ops, autograd.numpy or plain operators.  It returns an
+            array, or a list or tuple of arrays.
+        args: arrays; those of floating-point type are differentiated.
+
+    Returns:
+        (y, pullback).  `pullback(dy)`, with `dy` nested like `y` (None where nothing flows back), returns a
+        tuple: for each argument its gradient in the argument's shape and dtype, None for non-float arguments.
+
+    Raises:
+        TypeError: from autograd, when `fn` applies an operation that cannot be traced.
+    """
+    from autograd.builtins import tuple as traced_tuple
+
+    arrays = [a if is_traced(a) else np.asarray(a) for a in args]
+    active = [k for k, a in enumerate(arrays) if np.issubdtype(a.dtype, np.floating)]
+    shape_of_y: list[Any] = []
+
+    def packed(boxes: Any) -> Any:
+        full = list(arrays)
+        for position, k in enumerate(active):
+            full[k] = boxes[position]
+        y = fn(*full)
+        single = not isinstance(y, list | tuple)
+        shape_of_y.append(None if single else type(y))
+        # The arguments ride along, so that an output which depends on none of them is still part of the trace.
+        return traced_tuple((boxes, *((y,) if single else y)))
+
+    back, (_, *ys) = _make_vjp()(packed, tuple(arrays[k] for k in active))
+    container = shape_of_y[0]
+    nothing = tuple(np.zeros_like(arrays[k]) for k in active)
+
+    def pullback(dy: Any) -> tuple[Any, ...]:
+        dys = (dy,) if container is None else dy
+        cotangents = tuple(
+            np.zeros(np.shape(y), _float_type(y)) if d is None else np.asarray(d, _float_type(y))
+            for y, d in zip(ys, dys, strict=True)
+        )
+        gradients: list[Any] = [None] * len(arrays)
+        for k, g in zip(active, back((nothing, *cotangents)), strict=True):
+            # autograd.numpy.mean and others widen float32: the one cast back is here.
+            gradients[k] = np.asarray(g, arrays[k].dtype)
+        return tuple(gradients)
+
+    return (ys[0] if container is None else container(ys)), pullback
+
+
+def apply(forward: Callable[..., tuple[Any, Pullback]], *args: Any) -> Any:
+    """Call a hand-derived `forward(*args) -> (y, pullback)` and return y, traced if any argument is.
+
+    `pullback(dy)` returns one gradient (for one argument) or a tuple, one for each argument, None for an
+    argument through which nothing flows.  `y` may be an array or a list or tuple of arrays.
+    """
+    if not is_traced(*args):
+        return forward(*args)[0]
+    call = _Call(forward)
+    traced = _primitive()(call, *args)
+    if not call.several:
+        return traced
+    return [traced[k] for k in range(call.n_outputs)]
+
+
+def differentiable(forward: Callable[..., tuple[Any, Pullback]]) -> Any:
+    """Decorator: from a hand-derived `forward(x, ...) -> (y, pullback)` make the public function `f(x, ...) -> y`.
+
+    `f.forward` is the pair form.  Positional array arguments are differentiated; keyword arguments are static.
+    """
+
+    @functools.wraps(forward)
+    def function(*args: Any, **static: Any) -> Any:
+        bound = functools.partial(forward, **static) if static else forward
+        return apply(bound, *args)
+
+    function.forward = forward  # type: ignore[attr-defined]
+    return function
+
+
+class _Call:
+    """One use of a hand-derived function inside a trace: carries its pullback from the value to the way back."""
+
+    __slots__ = ("forward", "n_outputs", "pullback", "several")
+
+    def __init__(self, forward: Callable[..., tuple[Any, Pullback]]) -> None:
+        self.forward = forward
+        self.pullback: Pullback | None = None
+        self.several = False
+        self.n_outputs = 1
+
+    def run(self, args: tuple[Any, ...]) -> Any:
+        y, self.pullback = self.forward(*args)
+        self.several = isinstance(y, list | tuple)
+        if self.several:
+            self.n_outputs = len(y)
+            return tuple(y)
+        return y
+
+    def gradients(self, dy: Any, y: Any, n_args: int) -> tuple[Any, ...]:
+        assert self.pullback is not None
+        if self.several:
+            dy = [np.asarray(d, one.dtype) for d, one in zip(dy, y, strict=True)]
+        else:
+            dy = np.asarray(dy, y.dtype)
+        found = self.pullback(dy)
+        return found if isinstance(found, tuple) else (found,) * min(n_args, 1)
+
+
+@functools.cache
+def _primitive() -> Callable[..., Any]:
+    """The one autograd primitive behind every built-in function and layer used inside a trace."""
+    from autograd import core, extend
+
+    def hand_derived(call: _Call, *args: Any) -> Any:
+        return call.run(args)
+
+    primitive = extend.primitive(hand_derived)
+
+    def vjp_of(argnums: tuple[int, ...], y: Any, args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Pullback:
+        call, arrays = args[0], args[1:]
+
+        def back(dy: Any) -> tuple[Any, ...]:
+            found = call.gradients(dy, y, len(arrays))
+            return tuple(
+                np.zeros_like(arrays[k - 1]) if found[k - 1] is None else found[k - 1] for k in argnums
+            )
+
+        return back
+
+    core.defvjp_argnums(primitive, vjp_of)
+    return primitive
+
+
+@functools.cache
+def _box_type() -> type:
+    from autograd.tracer import Box
+
+    return Box
+
+
+@functools.cache
+def _make_vjp() -> Callable[..., Any]:
+    from autograd.core import make_vjp
+
+    return make_vjp
+
+
+def _float_type(y: Any) -> np.dtype:
+    dtype = np.asarray(y).dtype
+    return dtype if np.issubdtype(dtype, np.floating) else np.dtype(np.float64)
