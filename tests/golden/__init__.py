@@ -1,0 +1,1 @@
+"""Reference data computed by real Keras, and its reader."""
