@@ -1,0 +1,27 @@
+"""Nearest names: what an error message says when a name is unknown."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+_MOST_NAMES_SHOWN = 40
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like `name`, without regard to case; None when nothing is like it."""
+    by_folded = {candidate.casefold(): candidate for candidate in sorted(known, reverse=True)}
+    found = difflib.get_close_matches(str(name).casefold(), by_folded, n=1, cutoff=0.5)
+    return by_folded[found[0]] if found else None
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> str:
+    """The message "unknown activation 'thanh'. Did you mean 'tanh'? Known: ..."."""
+    names = sorted(set(known), key=str.casefold)
+    text = f"unknown {kind} {name!r}."
+    like = nearest(str(name), names)
+    if like is not None:
+        text += f" Did you mean {like!r}?"
+    shown = ", ".join(names[:_MOST_NAMES_SHOWN])
+    more = f" and {len(names) - _MOST_NAMES_SHOWN} more" if len(names) > _MOST_NAMES_SHOWN else ""
+    return f"{text} Known: {shown}{more}."
