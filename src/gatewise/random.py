@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from gatewise.serialization import Registry
+
+_registry = Registry("keras.random", "seed generator")
 _lock = threading.Lock()
 _entropy: int = np.random.SeedSequence().entropy  # type: ignore[assignment]
 _count = itertools.count()
@@ -45,6 +49,7 @@ def default_seed() -> int:
     return int(_next_sequence().generate_state(1)[0])
 
 
+@_registry.add()
 class SeedGenerator:
     """A sequence of streams that begins at a seed: for dropout layers and others that draw at every call.
 
@@ -84,3 +89,20 @@ def _non_negative(seed: Any) -> int:
         raise TypeError(f"A seed is an integer, a SeedGenerator or None; got {type(seed).__name__} {seed!r}.")
     # SeedSequence takes no negative numbers; Keras does, so fold them onto the upper half.
     return int(seed) % 2**64
+
+
+def dropout_multiplier(seeds: SeedGenerator, shape: Sequence[int], rate: float, dtype: Any) -> np.ndarray | None:
+    """What inverted dropout multiplies by: 0 with probability `rate`, else 1 / (1 - rate); None for rate 0.
+
+    Args:
+        seeds: where the chance comes from; each call takes its next stream.
+        shape: of the result.
+        rate: from 0 to 1.
+        dtype: "float32" or "float64".
+    """
+    if rate <= 0:
+        return None
+    if rate >= 1:
+        return np.zeros(shape, dtype)
+    kept = seeds.next().random(shape, dtype=dtype) >= rate
+    return np.multiply(kept, 1 / (1 - rate), dtype=dtype)

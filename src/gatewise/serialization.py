@@ -23,6 +23,7 @@ _HOMES = {
     "keras.initializers": "gatewise.initializers",
     "keras.regularizers": "gatewise.regularizers",
     "keras.constraints": "gatewise.constraints",
+    "keras.random": "gatewise.random",
     "keras.activations": "gatewise.activations",
     "keras.losses": "gatewise.training.losses",
     "keras.metrics": "gatewise.training.metrics",
