@@ -10,9 +10,14 @@ _MOST_NAMES_SHOWN = 40
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like `name`, without regard to case; None when nothing is like it."""
-    by_folded = {candidate.casefold(): candidate for candidate in sorted(known, reverse=True)}
-    found = difflib.get_close_matches(str(name).casefold(), by_folded, n=1, cutoff=0.5)
-    return by_folded[found[0]] if found else None
+    candidates = list(known)
+    folded = [candidate.casefold() for candidate in candidates]
+    found = difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
+    if not found:
+        return None
+    # Of names that differ in case only, the one written most like `name`.
+    alike = sorted(candidate for candidate in candidates if candidate.casefold() == found[0])
+    return max(alike, key=lambda candidate: difflib.SequenceMatcher(None, str(name), candidate).ratio())
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
