@@ -1,0 +1,221 @@
+// Reading and making NumPy arrays: see arrays.h.
+#include "arrays.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace gatewise {
+
+namespace {
+
+// What `__array_struct__` holds (the NumPy array interface, version 3).
+struct ArrayInterface {
+    int two, rank;
+    char kind;
+    int item, flags;
+    Index *shape, *strides;
+    void* data;
+    PyObject* description;
+};
+constexpr int kAligned = 0x100, kNativeOrder = 0x200, kWriteable = 0x400;
+
+// Kept for the life of the process, and never released: module teardown may come after the interpreter's.
+struct Names {
+    PyObject *array_struct, *empty, *ascontiguousarray, *ndarray, *float32, *float64;
+};
+const Names& names() {
+    static const Names kept = [] {
+        const nb::module_ numpy = nb::module_::import_("numpy");
+        const auto keep = [&](const char* name) { return nb::object(numpy.attr(name)).release().ptr(); };
+        return Names{PyUnicode_InternFromString("__array_struct__"),
+                     keep("empty"),
+                     keep("ascontiguousarray"),
+                     keep("ndarray"),
+                     nb::object(numpy.attr("dtype")("float32")).release().ptr(),
+                     nb::object(numpy.attr("dtype")("float64")).release().ptr()};
+    }();
+    return kept;
+}
+
+std::string python_type(nb::handle value) {
+    return nb::cast<std::string>(nb::handle(reinterpret_cast<PyObject*>(Py_TYPE(value.ptr()))).attr("__name__"));
+}
+
+std::string text_of(Index n) { return std::to_string(n); }
+
+std::string shape_text(const Array& array) {
+    std::string text = "(";
+    for (int i = 0; i < array.rank; ++i) text += (i ? ", " : "") + text_of(array.shape[i]);
+    return text + (array.rank == 1 ? ",)" : ")");
+}
+
+// "(F, 4H) = (?, 40)"
+std::string pattern_text(Axes& axes, const char* pattern) {
+    std::string names, sizes;
+    int rank = 0;
+    for (const char* p = pattern; *p; ++p, ++rank) {
+        const Index factor = *p == '4' ? 4 : 1;
+        if (factor == 4) ++p;
+        const Index* size = axes.find(*p);
+        names += std::string(rank ? ", " : "") + (factor == 4 ? "4" : "") + *p;
+        sizes += std::string(rank ? ", " : "") + (size ? text_of(factor * *size) : "?");
+    }
+    const char* end = rank == 1 ? ",)" : ")";
+    return "(" + names + end + " = (" + sizes + end;
+}
+
+[[noreturn]] void refuse_shape(Axes& axes, const char* name, const Array& array, const char* pattern) {
+    throw nb::value_error((std::string(axes.function) + ": " + name + " has shape " + shape_text(array) + ", expected " +
+                           pattern_text(axes, pattern)).c_str());
+}
+
+void bind_shape(Axes& axes, const char* name, const Array& array, const char* pattern) {
+    int axis = 0;
+    for (const char* p = pattern; *p; ++p, ++axis) {
+        const Index factor = *p == '4' ? 4 : 1;
+        if (factor == 4) ++p;
+        if (axis >= array.rank) refuse_shape(axes, name, array, pattern);
+        const Index* bound = axes.find(*p);
+        if (bound ? array.shape[axis] != factor * *bound : array.shape[axis] % factor != 0)
+            refuse_shape(axes, name, array, pattern);
+        if (!bound) axes.set(*p, array.shape[axis] / factor);
+    }
+    if (axis != array.rank) refuse_shape(axes, name, array, pattern);
+}
+
+void check_float(const char* function, FloatType& type, const char* name, const Array& array) {
+    if (array.kind != 'f' || (array.item != 4 && array.item != 8)) {
+        const std::string came = nb::cast<std::string>(nb::str(array.keeper.attr("dtype")));
+        nb::raise_type_error("%s: %s must be float32 or float64, got %s", function, name, came.c_str());
+    }
+    if (type.item == 0) {
+        type = {array.item, name};
+    } else if (type.item != array.item) {
+        nb::raise_type_error("%s: %s is float%d but %s is float%d; all arrays of a call must have one dtype", function,
+                             name, array.item * 8, type.from, type.item * 8);
+    }
+}
+
+Array copied(const char* function, const char* name, nb::handle value) {
+    return read_array(function, name, nb::steal(PyObject_CallOneArg(names().ascontiguousarray, value.ptr())));
+}
+
+bool last_axis_contiguous(const Array& a) {
+    return a.rank == 0 || a.shape[a.rank - 1] <= 1 || a.strides[a.rank - 1] == 1;
+}
+
+}  // namespace
+
+Array read_array(const char* function, const char* name, nb::handle value) {
+    Array array;
+    nb::object capsule = nb::steal(PyObject_GetAttr(value.ptr(), names().array_struct));
+    const auto* interface = capsule.is_valid()
+                                ? static_cast<const ArrayInterface*>(PyCapsule_GetPointer(capsule.ptr(), nullptr))
+                                : nullptr;
+    if (!interface || interface->two != 2) {
+        PyErr_Clear();
+        nb::raise_type_error("%s: %s must be a NumPy array of float32 or float64, got %s", function, name,
+                             python_type(value).c_str());
+    }
+    if (interface->rank > kMostAxes) {
+        array.rank = interface->rank;
+        nb::raise("%s: %s has %d axes, more than the kernels take", function, name, interface->rank);
+    }
+    const int usable = kAligned | kNativeOrder;
+    bool whole_strides = interface->item > 0;
+    for (int i = 0; i < interface->rank && whole_strides; ++i)
+        whole_strides = interface->strides[i] % interface->item == 0;
+    if (interface->kind == 'f' && ((interface->flags & usable) != usable || !whole_strides)) {
+        if ((interface->flags & kNativeOrder) == 0)
+            nb::raise_type_error("%s: %s has foreign byte order; convert it with .astype(dtype.newbyteorder('='))",
+                                 function, name);
+        return copied(function, name, nb::object(value.attr("copy")()));
+    }
+    array.data = static_cast<char*>(interface->data);
+    array.kind = interface->kind;
+    array.item = interface->item;
+    array.rank = interface->rank;
+    array.writeable = (interface->flags & kWriteable) != 0;
+    Index next = 1;
+    array.contiguous = true;
+    for (int i = array.rank - 1; i >= 0; --i) {
+        array.shape[i] = interface->shape[i];
+        array.strides[i] = whole_strides ? interface->strides[i] / interface->item : 0;
+        if (array.shape[i] != 1 && array.strides[i] != next) array.contiguous = false;
+        next *= array.shape[i];
+    }
+    if (next == 0) array.contiguous = true;
+    array.keeper = nb::borrow(value);
+    return array;
+}
+
+Array read_floats(Axes& axes, FloatType& type, const char* name, nb::handle value, const char* pattern, bool optional) {
+    if (value.is_none()) {
+        if (optional) return {};
+        nb::raise_type_error("%s: %s must be a NumPy array of float32 or float64, got None", axes.function, name);
+    }
+    Array array = read_array(axes.function, name, value);
+    check_float(axes.function, type, name, array);
+    bind_shape(axes, name, array, pattern);
+    return last_axis_contiguous(array) ? array : copied(axes.function, name, value);
+}
+
+Array read_mask(Axes& axes, nb::handle value) {
+    if (value.is_none()) return {};
+    const Array array = read_array(axes.function, "mask", value);
+    if (array.kind != 'b')
+        nb::raise_type_error("%s: mask must be a bool array, got %s", axes.function,
+                             nb::cast<std::string>(nb::str(value.attr("dtype"))).c_str());
+    bind_shape(axes, "mask", array, "NT");
+    return array;
+}
+
+Array read_flat(const char* function, FloatType& type, const char* name, nb::handle value, Index size, bool writeable) {
+    const Array array = read_array(function, name, value);
+    check_float(function, type, name, array);
+    if (array.rank != 1 || !array.contiguous)
+        throw nb::value_error((std::string(function) + ": " + name + " must be flat and contiguous, got shape " +
+                               shape_text(array)).c_str());
+    if (writeable && (!array.writeable || array.keeper.ptr() != value.ptr()))
+        throw nb::value_error((std::string(function) + ": " + name + " is changed in place, but the array is read-only or unaligned").c_str());
+    if (size >= 0 && array.shape[0] != size)
+        throw nb::value_error((std::string(function) + ": " + name + " has " + text_of(array.shape[0]) +
+                               " elements, expected " + text_of(size)).c_str());
+    return array;
+}
+
+Array make_array(FloatType type, const Index* shape, int rank) {
+    PyObject* tuple = PyTuple_New(rank);
+    if (!tuple) nb::raise_python_error();
+    for (int i = 0; i < rank; ++i) PyTuple_SetItem(tuple, i, PyLong_FromSsize_t(shape[i]));
+    const nb::object held = nb::steal(tuple);
+    PyObject* arguments[] = {nullptr, tuple, type.item == 4 ? names().float32 : names().float64};
+    nb::object made = nb::steal(PyObject_Vectorcall(names().empty, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
+    if (!made.is_valid()) nb::raise_python_error();
+    return read_array("numpy.empty", "result", made);
+}
+
+namespace {
+const char* const kActivationNames[] = {
+    "linear",      "sigmoid",      "tanh",         "relu",       "relu6",        "leaky_relu",          "elu",
+    "selu",        "celu",         "gelu",         "gelu_approximate", "softplus", "softsign",          "silu",
+    "hard_sigmoid", "hard_sigmoid_keras2", "hard_silu", "hard_tanh", "mish",     "log_sigmoid",         "squareplus",
+    "exponential", "tanh_shrink",  "soft_shrink",  "hard_shrink", "sparse_plus", "sparse_sigmoid"};
+static_assert(sizeof kActivationNames / sizeof *kActivationNames == static_cast<int>(Activation::count));
+}  // namespace
+
+const char* activation_name(Activation a) { return kActivationNames[static_cast<int>(a)]; }
+
+Activation read_activation(const char* function, const char* argument, nb::handle name) {
+    if (!PyUnicode_Check(name.ptr()))
+        nb::raise_type_error("%s: %s must be the name of an activation, got %s", function, argument,
+                             python_type(name).c_str());
+    const char* text = PyUnicode_AsUTF8AndSize(name.ptr(), nullptr);
+    if (!text) nb::raise_python_error();
+    for (int i = 0; i < static_cast<int>(Activation::count); ++i)
+        if (!std::strcmp(text, kActivationNames[i])) return static_cast<Activation>(i);
+    throw nb::value_error((std::string(function) + ": " + argument + " is '" + text +
+                           "', which is not an activation the kernels know; see gatewise.kernels.ACTIVATIONS").c_str());
+}
+
+}  // namespace gatewise

@@ -1,0 +1,158 @@
+// What the kernels offer, as plain data: the arguments of each, and one table of functions per
+// instruction set. This header is the only thing bindings.cpp and the kernels share, and it holds no code,
+// so that nothing compiled for one instruction set can reach another.
+//
+// Letters: N batch, T steps, F features, H units. Strides count elements. The last axis of every view is
+// contiguous. A null pointer means "absent".
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace gatewise {
+
+enum class Activation : int {
+    linear,
+    sigmoid,
+    tanh,
+    relu,
+    relu6,
+    leaky_relu,
+    elu,
+    selu,
+    celu,
+    gelu,
+    gelu_approximate,
+    softplus,
+    softsign,
+    silu,
+    hard_sigmoid,
+    hard_sigmoid_keras2,
+    hard_silu,
+    hard_tanh,
+    mish,
+    log_sigmoid,
+    squareplus,
+    exponential,
+    tanh_shrink,
+    soft_shrink,
+    hard_shrink,
+    sparse_plus,
+    sparse_sigmoid,
+    count
+};
+
+// Two axes: (rows, contiguous).
+template <class T>
+struct View2 {
+    T* data = nullptr;
+    std::ptrdiff_t stride = 0;
+};
+
+// Three axes: (outer, inner, contiguous).
+template <class T>
+struct View3 {
+    T* data = nullptr;
+    std::ptrdiff_t outer = 0, inner = 0;
+};
+
+struct LstmSizes {
+    std::ptrdiff_t N, T, F, H;
+};
+
+// Weights packed for one instruction set; `memory` is owned by whoever allocated `lstm_packed_size` elements.
+template <class T>
+struct PackedLstm {
+    T* memory;
+    std::ptrdiff_t F, H;
+};
+
+template <class T>
+struct LstmForward {
+    LstmSizes sizes;
+    View3<const T> x;                       // (N, T, F)
+    View2<const T> h0, c0;                  // (N, H)
+    View2<const T> x_dropout, h_dropout;    // (N, F), (N, H)
+    View3<const std::uint8_t> mask;         // (N, T): inner is the stride of T
+    const T* packed;                        // from lstm_pack
+    Activation activation, recurrent_activation;
+    View3<T> h, c;                          // (N, T, H); c absent in prediction
+    T* gates;                               // (N, T, 4, H) contiguous; absent in prediction
+    T* z;                                   // (N, T, 4, H) contiguous, before activation; mostly absent
+    View2<T> h_last, c_last;                // (N, H)
+};
+
+template <class T>
+struct LstmBackward {
+    LstmSizes sizes;
+    View3<const T> x;
+    View2<const T> h0, c0, W, U;
+    View2<const T> x_dropout, h_dropout;
+    View3<const std::uint8_t> mask;
+    Activation activation, recurrent_activation;
+    View3<const T> h, c;                    // the tape; contiguous
+    const T* gates;
+    const T* z;
+    View3<const T> dh, dc;                  // (N, T, H)
+    View2<const T> dh_last, dc_last;        // (N, H)
+    T *dx, *dh0, *dc0, *dW, *dU, *db;       // contiguous; null where not wanted
+};
+
+// c = a b, or c += a b; then + bias along the rows.
+template <class T>
+struct Matmul {
+    std::ptrdiff_t rows, columns, depth;
+    const T* a;
+    std::ptrdiff_t a_row, a_column;
+    const T* b;
+    std::ptrdiff_t b_row, b_column;
+    T* c;
+    std::ptrdiff_t c_row, c_column;
+    const T* bias;
+    bool accumulate;
+};
+
+template <class T>
+struct Optimizer {
+    std::ptrdiff_t size;
+    T* w;
+    const T* g;
+    T* state[3];  // null where the variant has none
+    double rate, decay1, decay2, epsilon;
+    bool nesterov;
+};
+
+template <class T>
+struct KernelsOf {
+    std::ptrdiff_t (*lstm_packed_size)(std::ptrdiff_t F, std::ptrdiff_t H);
+    void (*lstm_pack)(View2<const T> W, View2<const T> U, const T* b, std::ptrdiff_t F, std::ptrdiff_t H, T* packed);
+    void (*lstm_forward)(const LstmForward<T>&);
+    void (*lstm_backward)(const LstmBackward<T>&);
+    void (*matmul)(const Matmul<T>&);
+    void (*activation_forward)(Activation, const T* x, T* y, std::ptrdiff_t size);
+    void (*activation_backward)(Activation, const T* dy, const T* x, const T* y, T* dx, std::ptrdiff_t size);
+    void (*sgd)(const Optimizer<T>&);
+    void (*rmsprop)(const Optimizer<T>&);
+    void (*adam)(const Optimizer<T>&);
+    double (*sum_of_squares)(const T*, std::ptrdiff_t size);
+};
+
+struct Kernels {
+    const char* name;
+    KernelsOf<float> f32;
+    KernelsOf<double> f64;
+};
+
+extern const Kernels kernels_baseline;
+#if defined(GATEWISE_X86)
+extern const Kernels kernels_avx2;
+extern const Kernels kernels_avx512;
+#endif
+
+// Whether a derivative needs the activation's input, not only its output.
+constexpr bool derivative_needs_input(Activation a) {
+    return a == Activation::gelu || a == Activation::gelu_approximate || a == Activation::silu ||
+           a == Activation::hard_silu || a == Activation::mish || a == Activation::tanh_shrink;
+}
+
+}  // namespace gatewise

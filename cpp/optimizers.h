@@ -1,0 +1,121 @@
+// Optimizer steps over flat arrays, one pass each.
+//
+// The idea: an optimizer is a functor that updates one vector of weights from its gradients and state;
+// `sweep` runs it over the arrays, in parallel where they are long. Formulas and their order are Keras 3's.
+#pragma once
+
+#include "gemm.h"
+#include "simd.h"
+
+namespace gatewise {
+namespace GATEWISE_ISA {
+
+constexpr Index kSweepBlock = 4096;
+constexpr double kFlopsOfAnElement = 30;
+
+// Calls f(begin, end) over [0, size) in blocks whose borders do not depend on the number of threads.
+template <class F>
+static void sweep(Index size, F& f) {
+    const Index blocks = ceil_div(size, kSweepBlock);
+    Team team(threads_for(kFlopsOfAnElement * size));
+    auto part = [&](int member) {
+        const Range mine = share(blocks, member, team.size());
+        for (Index b = mine.begin; b < mine.end; ++b) f(b * kSweepBlock, min_of((b + 1) * kSweepBlock, size));
+    };
+    run_team(team, part);
+}
+
+// Element-by-element updates: step(w, g, s0, s1, s2) changes a vector of w and of up to three states.
+template <class T, class Step>
+static void update(const Optimizer<T>& o, const Step& step) {
+    constexpr int L = Simd<T>::kLanes;
+    using V = typename Simd<T>::V;
+    auto block = [&](Index begin, Index end) {
+        for (Index i = begin; i < end; i += L) {
+            const Index some = end - i;
+            V w = load_first(o.w + i, some), s[3] = {};
+            const V g = load_first(o.g + i, some);
+            for (int k = 0; k < 3; ++k)
+                if (o.state[k]) s[k] = load_first(o.state[k] + i, some);
+            step(w, g, s[0], s[1], s[2]);
+            store_first(o.w + i, w, some);
+            for (int k = 0; k < 3; ++k)
+                if (o.state[k]) store_first(o.state[k] + i, s[k], some);
+        }
+    };
+    sweep(o.size, block);
+}
+
+// state: [momentum buffer, -, -]; decay1: momentum.
+template <class T>
+static void sgd(const Optimizer<T>& o) {
+    using V = typename Simd<T>::V;
+    const V rate = broadcast(T(o.rate)), momentum = broadcast(T(o.decay1));
+    if (!o.state[0]) return update<T>(o, [&](V& w, V g, V&, V&, V&) { w = w - g * rate; });
+    if (!o.nesterov)
+        return update<T>(o, [&](V& w, V g, V& m, V&, V&) {
+            m = m * momentum - g * rate;
+            w = w + m;
+        });
+    update<T>(o, [&](V& w, V g, V& m, V&, V&) {
+        m = m * momentum - g * rate;
+        w = w + (m * momentum - g * rate);
+    });
+}
+
+// state: [mean square, momentum buffer, mean (centered)]; decay1: rho, decay2: momentum.
+template <class T>
+static void rmsprop(const Optimizer<T>& o) {
+    using V = typename Simd<T>::V;
+    const V rate = broadcast(T(o.rate)), rho = broadcast(T(o.decay1)), rest = broadcast(T(1 - o.decay1));
+    const V momentum = broadcast(T(o.decay2)), epsilon = broadcast(T(o.epsilon));
+    const bool centered = o.state[2], moving = o.state[1];
+    update<T>(o, [&](V& w, V g, V& square, V& m, V& mean) {
+        square = rho * square + rest * (g * g);
+        V under = square + epsilon;
+        if (centered) {
+            mean = rho * mean + rest * g;
+            under = square - mean * mean + epsilon;
+        }
+        const V step = rate * g / square_root(under);
+        m = moving ? momentum * m + step : step;
+        w = w - m;
+    });
+}
+
+// state: [m, v, largest v (amsgrad)]; rate: lr sqrt(1 - beta2^t) / (1 - beta1^t).
+template <class T>
+static void adam(const Optimizer<T>& o) {
+    using V = typename Simd<T>::V;
+    const V rate = broadcast(T(o.rate)), rest1 = broadcast(T(1 - o.decay1)), rest2 = broadcast(T(1 - o.decay2));
+    const V epsilon = broadcast(T(o.epsilon));
+    const bool amsgrad = o.state[2];
+    update<T>(o, [&](V& w, V g, V& m, V& v, V& largest) {
+        m = m + (g - m) * rest1;
+        v = v + (g * g - v) * rest2;
+        if (amsgrad) largest = largest < v ? v : largest;
+        w = w - m * rate / (square_root(amsgrad ? largest : v) + epsilon);
+    });
+}
+
+// The sum of squares in float64: blocks are summed one by one, then their sums in order.
+template <class T>
+static double sum_of_squares(const T* g, Index size) {
+    Workspace workspace;
+    double* sums = (double*)workspace.take(sizeof(double) * (ceil_div(size, kSweepBlock) + 1));
+    auto block = [&](Index begin, Index end) {
+        double lanes[8] = {};
+        Index i = begin;
+        for (; i + 8 <= end; i += 8)
+            for (int k = 0; k < 8; ++k) lanes[k] += (double)g[i + k] * (double)g[i + k];
+        for (; i < end; ++i) lanes[0] += (double)g[i] * (double)g[i];
+        sums[begin / kSweepBlock] = ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
+    };
+    sweep(size, block);
+    double total = 0;
+    for (Index b = 0; b < ceil_div(size, kSweepBlock); ++b) total += sums[b];
+    return total;
+}
+
+}  // namespace GATEWISE_ISA
+}  // namespace gatewise

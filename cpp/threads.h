@@ -1,0 +1,52 @@
+// One pool of threads for every kernel.
+//
+// The idea: a Team is a share of the pool for the length of one kernel call. `Team::run` gives the same
+// function to each member and returns when all are done; `barrier` lets members wait for each other in
+// between. Workers spin for some microseconds after a job, so that the next kernel finds them awake, and
+// then sleep. If another Python thread holds the pool, the team is just the caller: no kernel's result
+// depends on the size of its team, so nobody needs to wait. A forked child starts a pool of its own.
+//
+// Only declarations: code inlined into kernels of several instruction sets must not be shared.
+#pragma once
+
+#include <cstddef>
+
+namespace gatewise {
+
+// The number of threads kernels may use; at first $GATEWISE_THREADS, else the CPUs this process may use.
+int get_threads();
+void set_threads(int count);
+
+class Team {
+  public:
+    explicit Team(int wanted);
+    ~Team();
+    Team(const Team&) = delete;
+    Team& operator=(const Team&) = delete;
+
+    int size() const { return size_; }
+    // Calls function(context, member) for member = 0 ... size - 1, member 0 on the calling thread.
+    void run(void (*function)(void* context, int member), void* context);
+    // To be called by every member, inside run.
+    void barrier();
+
+  private:
+    int size_;
+    bool holds_pool_;
+};
+
+// Memory for one kernel call, in the calling thread: a stack that is kept between calls while it is small.
+class Workspace {
+  public:
+    Workspace();
+    ~Workspace();
+    Workspace(const Workspace&) = delete;
+    Workspace& operator=(const Workspace&) = delete;
+
+    void* take(std::size_t bytes);  // aligned to 64 bytes; lives as long as this object
+
+  private:
+    std::size_t used_before_, chunks_before_;
+};
+
+}  // namespace gatewise

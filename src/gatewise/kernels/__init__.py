@@ -1,0 +1,79 @@
+"""The kernels: what all layers and optimizers compute with.
+
+Letters: N batch, T time steps, F features, H units. Arrays of one call have one dtype, float32 or float64,
+and may have any strides (a reversed or transposed view costs nothing; only a last axis that is not
+contiguous is copied). Wrong types are a TypeError, wrong shapes a ValueError, both say what came.
+No result depends on the number of threads. `reference` has each kernel again in plain NumPy: read there what
+is computed.
+
+The instruction set is chosen at import; the environment variable GATEWISE_ISA (baseline, avx2, avx512) forces
+one, GATEWISE_THREADS sets the number of threads.
+"""
+
+import numpy as np
+
+from gatewise.kernels._native import (
+    ACTIVATIONS,
+    PackedLSTM,
+    activation_backward,
+    activation_forward,
+    adam_step,
+    get_threads,
+    instruction_set,
+    lstm_backward,
+    lstm_predict,
+    matmul,
+    pack_lstm,
+    rmsprop_step,
+    set_threads,
+    sgd_step,
+    sum_of_squares,
+    supported_instruction_sets,
+)
+from gatewise.kernels._native import lstm_forward as _lstm_forward
+from gatewise.kernels.reference import LSTMTape
+
+# Activations whose derivative is taken from their input; all others take it from their output.
+ACTIVATIONS_NEEDING_INPUT = ("gelu", "gelu_approximate", "silu", "hard_silu", "mish", "tanh_shrink")
+
+
+def lstm_forward(
+    x: np.ndarray,
+    h0: np.ndarray | None,
+    c0: np.ndarray | None,
+    W: np.ndarray,
+    U: np.ndarray,
+    b: np.ndarray | None,
+    mask: np.ndarray | None = None,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+    x_dropout: np.ndarray | None = None,
+    h_dropout: np.ndarray | None = None,
+) -> LSTMTape:
+    """Runs an LSTM over whole sequences and keeps what `lstm_backward` reads: see `reference.lstm_forward`."""
+    return LSTMTape(
+        *_lstm_forward(x, h0, c0, W, U, b, mask, activation, recurrent_activation, x_dropout, h_dropout)
+    )
+
+
+__all__ = [
+    "ACTIVATIONS",
+    "ACTIVATIONS_NEEDING_INPUT",
+    "LSTMTape",
+    "PackedLSTM",
+    "activation_backward",
+    "activation_forward",
+    "adam_step",
+    "get_threads",
+    "instruction_set",
+    "lstm_backward",
+    "lstm_forward",
+    "lstm_predict",
+    "matmul",
+    "pack_lstm",
+    "rmsprop_step",
+    "set_threads",
+    "sgd_step",
+    "sum_of_squares",
+    "supported_instruction_sets",
+]

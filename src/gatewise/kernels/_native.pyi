@@ -1,0 +1,60 @@
+"""
+Recurrent kernels in C++. Use them through gatewise.kernels, which documents them.
+"""
+
+import numpy
+
+
+class PackedLSTM:
+    """
+    LSTM weights in the kernels' own order, for any number of lstm_predict calls.
+    """
+
+    @property
+    def features(self) -> int:
+        """F, the number of input features."""
+
+    @property
+    def units(self) -> int:
+        """H, the number of units."""
+
+def pack_lstm(W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None = None) -> PackedLSTM: ...
+
+def lstm_forward(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray | None]: ...
+
+def lstm_predict(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, weights: PackedLSTM, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', sequences: bool = False) -> tuple[numpy.ndarray | None, numpy.ndarray, numpy.ndarray]: ...
+
+def lstm_backward(tape: tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray | None], x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, dh: numpy.ndarray | None = None, dh_T: numpy.ndarray | None = None, dc_T: numpy.ndarray | None = None, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, dc: numpy.ndarray | None = None, wants: tuple[bool, bool, bool, bool, bool] = (True, True, True, True, True)) -> tuple[numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None]: ...
+
+def matmul(a: numpy.ndarray, b: numpy.ndarray, out: numpy.ndarray | None = None, accumulate: bool = False, bias: numpy.ndarray | None = None) -> numpy.ndarray: ...
+
+def activation_forward(name: str, x: numpy.ndarray) -> numpy.ndarray: ...
+
+def activation_backward(name: str, dy: numpy.ndarray, x: numpy.ndarray | None = None, y: numpy.ndarray | None = None) -> numpy.ndarray: ...
+
+def sgd_step(w: numpy.ndarray, g: numpy.ndarray, lr: float, momentum: float = 0.0, velocity: numpy.ndarray | None = None, nesterov: bool = False) -> None: ...
+
+def rmsprop_step(w: numpy.ndarray, g: numpy.ndarray, mean_square: numpy.ndarray, lr: float, rho: float = 0.9, epsilon: float = 1e-7, momentum: float = 0.0, velocity: numpy.ndarray | None = None, mean: numpy.ndarray | None = None) -> None: ...
+
+def adam_step(w: numpy.ndarray, g: numpy.ndarray, m: numpy.ndarray, v: numpy.ndarray, alpha: float, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, v_hat: numpy.ndarray | None = None) -> None: ...
+
+def sum_of_squares(g: numpy.ndarray) -> float: ...
+
+def get_threads() -> int:
+    """The number of threads a kernel may use."""
+
+def set_threads(count: int) -> None:
+    """Sets the number of threads a kernel may use."""
+
+def instruction_set() -> str:
+    """The instruction set in use."""
+
+def supported_instruction_sets() -> tuple[str, ...]:
+    """Those this machine can run, the plainest first."""
+
+def use_instruction_set(name: str) -> None:
+    """
+    Switches every following call to another instruction set; for tests and measurements.
+    """
+
+ACTIVATIONS: tuple = ...
