@@ -1,0 +1,1 @@
+"""Training: losses, metrics, optimizers, and the loop that uses them."""
