@@ -169,6 +169,25 @@ def _primitive() -> Callable[..., Any]:
     return primitive
 
 
+def traced_numpy_module() -> Any:
+    """autograd.numpy: NumPy whose functions take traced values."""
+    from autograd import numpy
+
+    return numpy
+
+
+def traced_numpy(name: str) -> Callable[..., Any]:
+    """The function of autograd.numpy of that name.
+
+    Raises:
+        AttributeError: if autograd has no differentiable form of it.
+    """
+    found = getattr(traced_numpy_module(), name, None)
+    if found is None:
+        raise AttributeError(f"No derivative is known of numpy.{name}; write it with other functions, or stop the gradient there.")
+    return found
+
+
 @functools.cache
 def _box_type() -> type:
     from autograd.tracer import Box

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise import config
+from gatewise import autodiff, config
 
 _ALIGNMENT_BYTES = 64
 _stamps = itertools.count(1)
@@ -33,6 +33,10 @@ class _Clock:
 
     def tick(self) -> None:
         self.stamp = next(_stamps)
+
+
+structure_clock = _Clock()
+"""Ticks whenever a layer or a weight is made or frozen: the key of whatever is derived from a model's structure."""
 
 
 class Variable:
@@ -72,11 +76,20 @@ class Variable:
         self._array = np.array(value, dtype=dtype, order="C")
         self.name = name or config.unique_name("variable")
         self.path = path or self.name
-        self.trainable = trainable
+        self._trainable = bool(trainable)
         self.regularizer = regularizer
         self.constraint = constraint
         self.store: ParameterStore | None = None
         self._clock = _Clock()
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        structure_clock.tick()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -128,7 +141,7 @@ class Variable:
         Raises:
             ValueError: if the shapes differ.
         """
-        value = np.asarray(value)
+        value = np.asarray(autodiff.plain(value))
         if value.shape != self.shape:
             raise ValueError(
                 f"Variable '{self.path}' has shape {self.shape}; it cannot take a value of shape {value.shape}."
@@ -252,6 +265,22 @@ class ParameterStore:
             slot.variable: self.gradients[slot.start : slot.stop].reshape(slot.shape) for slot in self.slots
         }
         self.take_in()
+
+    @staticmethod
+    def by_type(variables: Sequence[Variable]) -> list[ParameterStore]:
+        """A store for each float type among the variables: one, for nearly every model."""
+        types = dict.fromkeys(v.dtype for v in variables)
+        return [ParameterStore([v for v in variables if v.dtype == dtype], dtype) for dtype in types]
+
+    @property
+    def regularized(self) -> list[Variable]:
+        """The variables that have a regularizer."""
+        return [slot.variable for slot in self.slots if slot.variable.regularizer is not None]
+
+    @property
+    def constrained(self) -> list[Variable]:
+        """The variables that have a constraint."""
+        return [slot.variable for slot in self.slots if slot.variable.constraint is not None]
 
     @property
     def variables(self) -> list[Variable]:

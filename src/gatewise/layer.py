@@ -1,0 +1,630 @@
+"""Layer: the only base class.  What all layers share: building, being called, weights, masks, configuration.
+
+A layer is written in one of two ways:
+
+* built-in layers override `forward(*inputs, mask, training) -> (y, pullback)` with hand-derived gradients, and may
+  override `infer`, which returns y alone and keeps nothing;
+* users' layers override `call(inputs, ...)`; `forward` then differentiates it through `gatewise.autodiff`.
+
+Graphs call `compute` (values only) and `differentiate` (values and pullback); both work for either kind.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from gatewise import autodiff, config, configuration, initializers, masks, regularizers, tree
+from gatewise.arguments import CallArguments, describe, leftover_arguments, standard_dtype
+from gatewise.graph import Node, SymbolicTensor
+from gatewise.variable import Variable, structure_clock, traced_values, tracing
+
+
+class _Context(threading.local):
+    """What holds while layers run on this thread."""
+
+    def __init__(self) -> None:
+        self.training: bool | None = None
+        self.scopes: list[str] = []
+        self.losses: list[Any] | None = None
+
+
+_context = _Context()
+
+
+class Layer:
+    """A function of arrays with weights, counted, named and saved as in Keras.
+
+    Args:
+        trainable: whether the weights may be trained.
+        dtype: "float32" or "float64"; default `config.floatx()`.
+        name: default is the class's name in snake case, numbered.
+        activity_regularizer: a regularizer of the output, added to the loss.
+        input_shape, batch_input_shape, input_dim, input_length, batch_size: the shape of the input, for the first
+            layer of a Sequential model (Keras 1 and 2).
+        weights: a list of arrays that become the weights when they are created (Keras 1 and 2).
+
+    Raises:
+        ValueError: for an argument that no layer of this class has.
+    """
+
+    _uses_call = True
+    activity_regularizer: Any = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        layer = super().__new__(cls)
+        object.__setattr__(layer, "_constructed_with", (args, kwargs))
+        return layer
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        cls = type(self).__name__
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"The name of a {cls} must be a string; got {name!r}.")
+        self._name = name or config.unique_name(config.snake_case(cls))
+        self._dtype = standard_dtype(dtype, cls)
+        self.autocast = autocast
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.supports_masking = type(self).compute_mask is not Layer.compute_mask
+        self.built = False
+        self._trainable = bool(trainable)
+        self._variables: list[Variable] = []
+        self._inbound_nodes: list[Node] = []
+        structure_clock.tick()
+        self._batch_input_shape, self._initial_weights = leftover_arguments(kwargs, cls)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in cls.__mro__:
+            own = vars(base)
+            if base is Layer or "forward" in own or "call" in own:
+                cls._uses_call = base is Layer or ("call" in own and "forward" not in own)
+                break
+        if cls._uses_call:
+            # A `call` over an inherited hand-derived `forward` is the newer word: it is what gets differentiated.
+            cls.forward = Layer.forward
+            cls.infer = Layer.infer
+
+    # --- what a layer computes -------------------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Create the weights for inputs of `input_shape` (batch included, None where unknown)."""
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """What the layer computes.  Users override this; built-in layers override `forward`."""
+        if self._uses_call:
+            raise TypeError(
+                f"{type(self).__name__} computes nothing: give it a method `call(self, inputs)` that returns the output."
+            )
+        call = CallArguments.of(*self.arrange(args, kwargs), kwargs)
+        return self._apply_native(call.leaves, call.mask, self._mode(call.training))
+
+    def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
+        """Compute the output and how gradients go back.
+
+        Args:
+            inputs: the call's arrays, flat.
+            mask: (N, T) bool or None; a list for layers that take lists.
+            training: whether dropout and its like are active.
+            structure: how the inputs fold back into the arguments of `call`.
+
+        Returns:
+            (y, pullback).  y is an array, or a flat list of arrays.  `pullback(dy, wants_dx=True)`, with dy nested
+            like y (None where nothing flows back), returns (gradients of the inputs, {variable: gradient}).
+        """
+        variables = [v for v in self.trainable_variables if v.dtype.startswith("float")]
+        returned: list[Any] = []
+        n_losses = 0
+
+        def run(*values: Any) -> tuple:
+            nonlocal n_losses
+            bound = dict(zip(variables, values, strict=False))
+            with traced_values(bound), masks.traced_scope(), collected_losses() as losses:
+                y = self._run_call(values[len(variables) :], mask, training, structure)
+                flat = list(tree.leaves(y))
+                returned.extend((y, [masks.mask_of(leaf) for leaf in flat]))
+            n_losses = len(losses)
+            return (*flat, *losses)
+
+        flat, back = autodiff.vjp(run, *(v.array for v in variables), *inputs)
+        values, losses = flat[: len(flat) - n_losses], flat[len(flat) - n_losses :]
+        for loss in losses:
+            record_loss(loss)
+        for value, found in zip(values, returned[1], strict=True):
+            if found is not None:
+                masks.attach(value, found)
+
+        def pullback(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
+            dys = [dy] if len(values) == 1 and not isinstance(dy, list | tuple) else list(dy)
+            gradients = back((*dys, *(np.ones_like(loss) for loss in losses)))
+            n = len(variables)
+            return gradients[n:], dict(zip(variables, gradients[:n], strict=True))
+
+        single = not isinstance(returned[0], list | tuple | dict)
+        return (values[0] if single else list(values)), pullback
+
+    def infer(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
+        """The output alone: what `forward` computes, with nothing kept for a way back."""
+        if self._uses_call:
+            return self._run_call(inputs, mask, training, structure)
+        return self.forward(*inputs, mask=mask, training=training)[0]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The output's shape (batch included) for inputs of `input_shape`; a list of shapes for several outputs."""
+        from gatewise.probing import probed_outputs
+
+        leaves = [SymbolicTensor(s, self._dtype) for s in tree.leaves_of_shapes(input_shape)]
+        single = tree.is_shape(input_shape)
+        structure = None if single else CallArguments.structure_of((leaves,), {})
+        return tree.map_leaves(lambda y: y.shape, probed_outputs(self, leaves, structure))
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The mask of the output (a list for several outputs), from the inputs and their mask."""
+        return previous_mask
+
+    # --- being called ----------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if "_name" not in self.__dict__:
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__ did not call super().__init__(); call it first, before setting attributes."
+            )
+        leaves, structure = self.arrange(args, kwargs)
+        call = CallArguments.of(leaves, structure, kwargs)
+        if any(isinstance(leaf, SymbolicTensor) for leaf in call.leaves):
+            return self._connect(call)
+        leaves = [self._as_input(leaf) for leaf in call.leaves]
+        self.ensure_built([leaf.shape for leaf in leaves], call.structure)
+        self.check_inputs([leaf.shape for leaf in leaves])
+        mask = call.mask
+        if mask is None:
+            found = [masks.mask_of(leaf) for leaf in leaves]
+            mask = self.select_masks(found, call.structure) if any(m is not None for m in found) else None
+        training = self._mode(call.training)
+        if not self._uses_call and (tracing() or autodiff.is_traced(*leaves)):
+            y = self._apply_native(leaves, mask, training)
+        else:
+            y = self.compute(leaves, mask, training, call.structure)
+        self._attach_masks(leaves, y, mask)
+        return y
+
+    def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
+        """Take the arrays out of a call's arguments: (flat arrays, how they fold back; None for `layer(x)`)."""
+        return CallArguments.arrange(args, kwargs)
+
+    def compute(self, inputs: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
+        """The output for flat inputs, the activity regularizer recorded; nested outputs flat, in a list."""
+        if self._uses_call:
+            return self.infer(*inputs, mask=mask, training=training, structure=structure)
+        y = self.infer(*inputs, mask=mask, training=training)
+        if self.activity_regularizer is not None:
+            for leaf in tree.leaves(y):
+                record_loss(self.activity_regularizer(leaf))
+        return y
+
+    def differentiate(self, inputs: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
+        """`forward`, with the activity regularizer's loss recorded and its gradient added on the way back."""
+        if self._uses_call:
+            y, pullback = self.forward(*inputs, mask=mask, training=training, structure=structure)
+        else:
+            y, pullback = self.forward(*inputs, mask=mask, training=training)
+        if self.activity_regularizer is None:
+            return y, pullback
+        pairs = [regularizers.forward_of(self.activity_regularizer)(leaf) for leaf in tree.leaves(y)]
+        for loss, _ in pairs:
+            record_loss(loss)
+
+        def regularized(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
+            given = dy if isinstance(dy, list | tuple) else [dy]
+            extra = [back(1.0) for _, back in pairs]
+            total = [e if d is None else d + e for d, e in zip(given, extra, strict=True)]
+            return pullback(total if isinstance(y, list | tuple) else total[0], wants_dx)
+
+        return y, regularized
+
+    def _apply_native(self, leaves: Sequence[Any], mask: Any, training: bool) -> Any:
+        """Run a built-in layer so that its weights and inputs take part in an enclosing differentiation."""
+        variables = self.trainable_variables
+        n = len(variables)
+
+        def forward(*values: Any) -> Any:
+            y, pullback = self.differentiate(values[n:], autodiff.plain(mask), training, None)
+
+            def back(dy: Any) -> tuple:
+                d_inputs, gradients = pullback(dy)
+                return (*(gradients.get(v) for v in variables), *d_inputs)
+
+            return y, back
+
+        return autodiff.apply(forward, *(v.value for v in variables), *leaves)
+
+    def _run_call(self, leaves: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
+        """Call the user's `call` with the arguments folded back, its mask and mode where it takes them."""
+        args, kwargs = ((leaves[0],), {}) if structure is None else structure.fill(leaves)
+        accepted = _call_parameters(type(self))
+        if mask is not None and "mask" in accepted:
+            kwargs["mask"] = mask
+        if "training" in accepted:
+            kwargs["training"] = training
+        if mask is not None:
+            for leaf, found in zip(leaves, mask if isinstance(mask, list) else [mask], strict=False):
+                if found is not None:
+                    masks.attach(leaf, found)
+        outer, _context.training = _context.training, training
+        try:
+            return self.call(*args, **kwargs)
+        finally:
+            _context.training = outer
+
+    def _mode(self, training: bool | None) -> bool:
+        return bool(_context.training if training is None else training)
+
+    def _as_input(self, value: Any) -> Any:
+        """A given value as an array of the layer's float type; integers stay integers for users' layers."""
+        if autodiff.is_traced(value):
+            return value
+        array = np.asarray(value)
+        if array.dtype.kind == "f" and self.autocast and array.dtype.name != self._dtype:
+            return array.astype(self._dtype)
+        if array.dtype.kind in "OUS":
+            raise TypeError(
+                f"Layer '{self.name}' computes with numbers; it was given {describe(value)}. "
+                "Turn text or lists of different lengths into one numeric array first (utils.pad_sequences)."
+            )
+        if array.dtype.kind in "iub" and not self._uses_call and self.takes_floats:
+            return array.astype(self._dtype)
+        return array
+
+    # --- masks -----------------------------------------------------------------------------------------------
+
+    takes_floats = True  # a built-in layer's integer inputs become floats; an Embedding's do not
+    takes_list = False  # `layer([a, b])`: the mask is a list too
+
+    @property
+    def may_create_mask(self) -> bool:
+        """True if the output may have a mask although no input has one."""
+        return self._uses_call
+
+    def select_masks(self, leaf_masks: Sequence[Any], structure: Any) -> Any:
+        """The `mask` argument for inputs with these masks: the first's, or a list where the layer takes lists."""
+        if self.takes_list or (structure is not None and structure.first_is_list):
+            return list(leaf_masks)
+        return leaf_masks[0]
+
+    def masks_after(self, inputs: Sequence[Any], outputs: Sequence[Any], mask: Any) -> list[Any]:
+        """The mask of each output."""
+        if self._uses_call:
+            found = [masks.mask_of(y) for y in outputs]
+            if any(m is not None for m in found):
+                return found
+        if not self.supports_masking:
+            if mask is not None:
+                warnings.warn(
+                    f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. "
+                    "However, this layer does not support masking and will therefore destroy the mask information.",
+                    stacklevel=3,
+                )
+            return [None] * len(outputs)
+        result = self.compute_mask(inputs[0] if len(inputs) == 1 else list(inputs), mask)
+        flat = result if isinstance(result, list | tuple) else [result]
+        return [*flat, *[None] * (len(outputs) - len(flat))]
+
+    def _attach_masks(self, leaves: Sequence[Any], y: Any, mask: Any) -> None:
+        if mask is None and not self.may_create_mask:
+            return
+        flat = list(tree.leaves(y))
+        for leaf, found in zip(flat, self.masks_after(leaves, flat, mask), strict=False):
+            if found is not None:
+                masks.attach(leaf, found)
+
+    # --- building and connecting -----------------------------------------------------------------------------
+
+    def ensure_built(self, shapes: Sequence[Any], structure: Any = None) -> None:
+        """Build the layer for inputs of these shapes, once."""
+        if self.built:
+            return
+        shape = shapes[0] if structure is None and not self.takes_list else list(shapes)
+        if structure is not None:
+            shape = structure.first_argument(shapes)
+        with name_scope(self.name):
+            self.build(shape)
+        self.mark_built(shape)
+
+    def mark_built(self, input_shape: Any) -> None:
+        """Note that the weights exist, and give them the values of the `weights` argument."""
+        self.built = True
+        self._build_shape = input_shape
+        if self._initial_weights is not None:
+            values, self._initial_weights = self._initial_weights, None
+            self.set_weights(values)
+
+    def check_inputs(self, shapes: Sequence[Any]) -> None:
+        """Raise ValueError if inputs of these shapes (batch included) do not suit the layer."""
+
+    def _connect(self, call: CallArguments) -> Any:
+        """Make a node: the layer's use on symbolic tensors."""
+        shapes = [tuple(leaf.shape) for leaf in call.leaves]
+        self.check_inputs(shapes)
+        self.ensure_built(shapes, call.structure)
+        outputs = self._symbolic_outputs(call.leaves, call.structure)
+        leaves = [x if isinstance(x, SymbolicTensor) else self._as_input(x) for x in call.leaves]
+        node = Node(self, leaves, list(tree.leaves(outputs)), call.structure, call.mask, call.training)
+        self._inbound_nodes.append(node)
+        return outputs
+
+    def _symbolic_outputs(self, leaves: Sequence[Any], structure: Any) -> Any:
+        overridden = type(self).compute_output_shape is not Layer.compute_output_shape
+        if not overridden:
+            from gatewise.probing import probed_outputs
+
+            return probed_outputs(self, leaves, structure)
+        shapes = [tuple(leaf.shape) for leaf in leaves]
+        shape = shapes[0] if structure is None and not self.takes_list else list(shapes)
+        if structure is not None:
+            shape = structure.first_argument(shapes)
+        return tree.map_shapes(lambda s: SymbolicTensor(s, self._dtype), self.compute_output_shape(shape))
+
+    # --- weights ---------------------------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        name: str | None = None,
+    ) -> Variable:
+        """Create a weight.  Keras 2's order `add_weight(name, shape, ...)` is understood too.
+
+        Args:
+            shape: a tuple of sizes; default a scalar.
+            initializer: name, object or function; default glorot_uniform for floats.
+            dtype: default the layer's.
+            regularizer, constraint: name, object or function, or None.
+        """
+        from gatewise import constraints
+
+        if isinstance(shape, str) or (shape is None and isinstance(initializer, tuple | list)):
+            name, shape, initializer = shape, initializer, None
+        shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+        dtype = self._dtype if dtype is None else standard_dtype(dtype, type(self).__name__, any_type=True)
+        initializer = initializers.get("glorot_uniform" if initializer is None else initializer)
+        name = name or "variable"
+        variable = Variable(
+            initializer,
+            shape,
+            dtype,
+            trainable=trainable,
+            name=name,
+            path="/".join([*(_context.scopes or [self.name]), name]),
+            regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
+        )
+        self._variables.append(variable)
+        structure_clock.tick()
+        return variable
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a term to the loss of the model; inside `call`, its gradient flows."""
+        for term in loss if isinstance(loss, list | tuple) else [loss]:
+            record_loss(term() if callable(term) else term)
+
+    def sublayers(self) -> list[Layer]:
+        """The layers held in attributes, lists, tuples and dictionaries of this layer, in order of assignment."""
+        found: dict[int, Layer] = {}
+        for key, value in vars(self).items():
+            if key not in _UNTRACKED:
+                for item in tree.leaves(value):
+                    if isinstance(item, Layer):
+                        found.setdefault(id(item), item)
+        return list(found.values())
+
+    def _own_variables(self) -> list[Variable]:
+        found = {id(v): v for v in self._variables}
+        for key, value in vars(self).items():
+            if key not in _UNTRACKED:
+                for item in tree.leaves(value):
+                    if isinstance(item, Variable):
+                        found.setdefault(id(item), item)
+        return list(found.values())
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All variables: the layer's own, trainable ones first, then those of the layers inside it."""
+        own = self._own_variables()
+        found = {id(v): v for v in [v for v in own if v.trainable] + [v for v in own if not v.trainable]}
+        for layer in self.sublayers():
+            found.update((id(v), v) for v in layer.weights if id(v) not in found)
+        return list(found.values())
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        if not self.trainable:
+            return []
+        found = {id(v): v for v in self._own_variables() if v.trainable}
+        for layer in self.sublayers():
+            found.update((id(v), v) for v in layer.trainable_weights if id(v) not in found)
+        return list(found.values())
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        trainable = {id(v) for v in self.trainable_weights}
+        return [v for v in self.weights if id(v) not in trainable]
+
+    non_trainable_variables = non_trainable_weights
+
+    @property
+    def has_trainable_variables(self) -> bool:
+        return bool(self.trainable_weights)
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        structure_clock.tick()
+        for layer in self.sublayers():
+            layer.trainable = value
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights, in the order of `weights`."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replace all weights.
+
+        Raises:
+            ValueError: if their number or a shape differs.
+        """
+        variables = self.weights
+        if len(weights) != len(variables):
+            raise ValueError(
+                f"Layer '{self.name}' has {len(variables)} weight arrays, "
+                f"shaped {[v.shape for v in variables]}; set_weights() was given {len(weights)}."
+            )
+        for variable, value in zip(variables, weights, strict=True):
+            if variable.shape != np.shape(value):
+                raise ValueError(
+                    f"Layer '{self.name}': weight '{variable.path}' has shape {variable.shape}; "
+                    f"set_weights() was given an array of shape {np.shape(value)} for it."
+                )
+        for variable, value in zip(variables, weights, strict=True):
+            variable.assign(value)
+
+    def count_params(self) -> int:
+        """How many numbers the weights hold.
+
+        Raises:
+            ValueError: if the layer is not built, so that its weights do not exist yet.
+        """
+        if not self.built:
+            raise ValueError(
+                f"You tried to call count_params on layer '{self.name}', but the layer isn't built: its weights depend on "
+                "the number of features of its input. Call it on data, give it input_shape=(...), or use .build(shape)."
+            )
+        return sum(v.size for v in self.weights)
+
+    # --- names, shapes, configuration ------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._name = value
+
+    @property
+    def dtype(self) -> str:
+        return self._dtype
+
+    compute_dtype = dtype
+    variable_dtype = dtype
+
+    @property
+    def path(self) -> str:
+        return self._name
+
+    @property
+    def losses(self) -> list[Any]:
+        """The weights' regularization terms."""
+        return [v.regularizer(v.array) for v in self.trainable_weights if v.regularizer is not None]
+
+    def _connected(self, what: str) -> Node:
+        if not self._inbound_nodes:
+            raise AttributeError(f"Layer '{self.name}' was not called on an Input yet, so it has no {what}.")
+        return self._inbound_nodes[0]
+
+    @property
+    def input(self) -> Any:
+        found = self._connected("input").inputs
+        return found[0] if len(found) == 1 else found
+
+    @property
+    def output(self) -> Any:
+        found = self._connected("output").outputs
+        return found[0] if len(found) == 1 else found
+
+    @property
+    def input_shape(self) -> Any:
+        return tree.map_leaves(lambda x: tuple(x.shape), self.input)
+
+    @property
+    def output_shape(self) -> Any:
+        return tree.map_leaves(lambda y: y.shape, self.output)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments from which `from_config` makes the same layer again, as JSON."""
+        return configuration.config_of(self, Layer)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A new layer from what `get_config` returned; its weights are new."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+_UNTRACKED = frozenset({"_variables", "_inbound_nodes", "_constructed_with", "_initial_weights", "_states", "_graph"})
+
+
+_parameters_of: dict[type, frozenset[str]] = {}
+
+
+def _call_parameters(cls: type) -> frozenset[str]:
+    """The names of the parameters of a class's `call`."""
+    if cls not in _parameters_of:
+        _parameters_of[cls] = frozenset(inspect.signature(cls.call).parameters)
+    return _parameters_of[cls]
+
+
+@contextmanager
+def name_scope(name: str) -> Iterator[None]:
+    """Weights created within the block have `name/` in their path."""
+    _context.scopes.append(name)
+    try:
+        yield
+    finally:
+        _context.scopes.pop()
+
+
+@contextmanager
+def collected_losses() -> Iterator[list[Any]]:
+    """The list of the losses that layers add within the block (activity regularizers, `add_loss`)."""
+    outer, found = _context.losses, []
+    _context.losses = found
+    try:
+        yield found
+    finally:
+        _context.losses = outer
+
+
+def record_loss(loss: Any) -> None:
+    """Hand a loss to the innermost `collected_losses` block, if there is one."""
+    if _context.losses is not None:
+        _context.losses.append(loss)

@@ -1,0 +1,392 @@
+"""Model: layers joined to one function, with Keras's training interface.
+
+`Model(inputs, outputs)` makes a `Functional`, whose layers are known as a graph.  A user's subclass defines `call`
+instead.  Both are layers, so models nest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gatewise import masks, tree, validation
+from gatewise.arguments import describe, is_array
+from gatewise.graph import Graph, Node, SymbolicTensor
+from gatewise.layer import Layer
+from gatewise.layers.input_layer import InputLayer
+from gatewise.training.trainer import Trainer
+
+
+class Model(Trainer, Layer):
+    """A network of layers.
+
+    `Model(inputs, outputs)` joins the layers between symbolic tensors; a subclass with a `call` of its own computes what
+    that returns.
+
+    Args:
+        inputs, outputs: symbolic tensors, or lists or dictionaries of them.
+        name: default "functional", or the subclass's name, numbered.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Model and _are_functional(args, kwargs):
+            return Functional.__new__(Functional, *args, **kwargs)
+        return super().__new__(cls, *args, **kwargs)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if _are_functional(args, kwargs):
+            # A user's subclass that hands inputs and outputs to super(): it is a Functional of its own class.
+            cls = type(self)
+            self.__class__ = type(cls.__name__, (cls, Functional), {"__module__": cls.__module__})
+            Functional.__init__(self, *args, **kwargs)  # type: ignore[arg-type]
+            return
+        super().__init__(*args, **kwargs)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers directly inside the model."""
+        return self.sublayers()
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of that name, or at that place in `layers`.
+
+        Raises:
+            ValueError: if there is none; the message lists those there are.
+        """
+        if (name is None) == (index is None):
+            raise ValueError("get_layer takes either a name or an index.")
+        layers = self.layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise ValueError(f"Model '{self.name}' has {len(layers)} layers; there is no layer {index}.")
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(f"No such layer: {name}. Existing layers are: {[layer.name for layer in layers]}.")
+
+    def build(self, input_shape: Any) -> None:
+        """Create the weights of a subclassed model by running it once on zeros of this shape (batch included)."""
+        if self._uses_call and not self.built:
+            self.compute_output_shape(input_shape)
+            self.built = True
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+        style: str = "keras3",
+    ) -> None:
+        """Print the layers with their output shapes and numbers of parameters.
+
+        Args:
+            line_length: width in characters; default the terminal's, at most what Keras takes.
+            positions: where the columns end, as fractions of the width or as characters.
+            print_fn: called with the text instead of printing.
+            expand_nested: show the layers of models inside the model.
+            show_trainable: add a column that says which layers are trained.
+            layer_range: names of the first and the last layer to show.
+            style: "keras3" (a box) or "classic" (ruled lines, as Keras 2 printed).
+        """
+        from gatewise.explain.summary import print_summary
+
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range, style)
+
+    def reset_states(self) -> None:
+        """Set the states of all stateful layers, at any depth, to zero."""
+        for layer in all_layers(self):
+            if getattr(layer, "stateful", False):
+                layer.reset_states()
+
+    reset_state = reset_states
+
+    @property
+    def stateful(self) -> bool:
+        return any(getattr(layer, "stateful", False) for layer in self.layers)
+
+    def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
+        """Write structure, weights and training state to one file; see `gatewise.saving.save_model`."""
+        from gatewise.files import save_model
+
+        save_model(self, filepath, overwrite=overwrite, **kwargs)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the weights to a .weights.h5 file."""
+        from gatewise.files import save_weights
+
+        save_weights(self, filepath, overwrite=overwrite)
+
+    def load_weights(self, filepath: Any, **kwargs: Any) -> None:
+        """Read the weights from a .weights.h5 file that a model of the same structure wrote."""
+        from gatewise.files import load_weights
+
+        load_weights(self, filepath, **kwargs)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The structure as JSON text; `models.model_from_json` makes a new model of it."""
+        from gatewise.model_config import model_to_json
+
+        return model_to_json(self, **kwargs)
+
+
+class Functional(Model):
+    """The layers between symbolic inputs and outputs."""
+
+    _uses_call = False
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any) -> None:
+        Layer.__init__(self, name=name, **kwargs)
+        self._connect_between(inputs, outputs)
+        if not trainable:
+            self.trainable = False
+
+    def _connect_between(self, inputs: Any, outputs: Any) -> None:
+        """Take the layers between these tensors as the model's."""
+        for what, given in (("inputs", inputs), ("outputs", outputs)):
+            for leaf in tree.leaves(given):
+                if not isinstance(leaf, SymbolicTensor):
+                    raise ValueError(
+                        f"The {what} of a Model are symbolic tensors, made by Input() and by calling layers; got {describe(leaf)}."
+                    )
+        self._input_tree, self._output_tree = inputs, outputs
+        self.inputs: list[SymbolicTensor] = list(tree.leaves(inputs))
+        self.outputs: list[SymbolicTensor] = list(tree.leaves(outputs))
+        self._graph = Graph(self.inputs, self.outputs)
+        self._ordered_layers = layers_by_depth(self.inputs, self.outputs)
+        _check_unique_names(self._ordered_layers, self.name)
+        self.supports_masking = True
+        self.takes_list = len(self.inputs) > 1
+        self._creates_mask = any(layer.may_create_mask for layer in self._ordered_layers)
+        self.input_names = [tensor.node.layer.name for tensor in self.inputs]
+        self.output_names = _output_names(self._output_tree, self.outputs)
+        self.built = True
+
+    @property
+    def layers(self) -> list[Layer]:
+        return list(self._ordered_layers)
+
+    def sublayers(self) -> list[Layer]:
+        found = {id(layer): layer for layer in [*self._ordered_layers, *super().sublayers()]}
+        return list(found.values())
+
+    @property
+    def input(self) -> Any:
+        return self._input_tree
+
+    @property
+    def output(self) -> Any:
+        return self._output_tree
+
+    @property
+    def operations(self) -> list[Layer]:
+        return self.layers
+
+    @property
+    def may_create_mask(self) -> bool:
+        return self._creates_mask
+
+    def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
+        given = args[0] if args else kwargs.get("inputs")
+        if len(args) > 1:
+            raise TypeError(f"Model '{self.name}' takes its inputs as one argument: model([a, b]), not model(a, b).")
+        return self.flat_inputs(given), None
+
+    def flat_inputs(self, given: Any) -> list:
+        """The arrays for the model's inputs, in order, from one array, a list, or a dictionary by input name.
+
+        Raises:
+            ValueError: if their number or names differ from the model's inputs.
+        """
+        if isinstance(given, dict):
+            names = list(self._input_tree) if isinstance(self._input_tree, dict) else self.input_names
+            missing = [name for name in names if name not in given]
+            if missing:
+                raise ValueError(
+                    f"Model '{self.name}' has the inputs {names}; the dictionary given has {list(given)} (missing: {missing})."
+                )
+            return [given[name] for name in names]
+        if len(self.inputs) == 1:
+            if isinstance(given, list | tuple) and len(given) == 1 and is_array(given[0]):
+                return [given[0]]
+            return Layer.arrange(self, (given,), {})[0]
+        if not isinstance(given, list | tuple) or len(given) != len(self.inputs):
+            came = f"{len(given)} arrays" if isinstance(given, list | tuple) else describe(given)
+            raise ValueError(
+                f"Model '{self.name}' has {len(self.inputs)} inputs ({', '.join(self.input_names)}); it was given {came}. "
+                "Give a list of arrays in that order, or a dictionary by name."
+            )
+        return [leaf for branch in given for leaf in Layer.arrange(self, (branch,), {})[0]]
+
+    def _as_input(self, value: Any) -> Any:
+        return value if isinstance(value, SymbolicTensor) else super()._as_input(value)
+
+    def prepared(self, inputs: Sequence[Any]) -> list:
+        """Each input in the type of its Input, with a last axis of length 1 added or taken away where one is meant.
+
+        Raises:
+            ValueError: for a shape that does not suit its Input.
+        """
+        return [self._prepared(k, x) for k, x in enumerate(inputs)]
+
+    def _prepared(self, k: int, x: Any) -> Any:
+        wanted = self.inputs[k]
+        if not isinstance(x, np.ndarray):
+            x = Layer._as_input(self, x)
+        shape = wanted.shape
+        if x.ndim == len(shape) + 1 and x.shape[-1] == 1 and len(shape) > 1:
+            x = x.reshape(x.shape[:-1])
+        elif x.ndim == len(shape) - 1 and shape[-1] == 1:
+            x = x[..., None]
+        if x.ndim != len(shape) or any(s is not None and s != n for s, n in zip(shape, x.shape, strict=True)):
+            self._refuse(k, x)
+        if isinstance(x, np.ndarray) and x.dtype.name != wanted.dtype:
+            if x.dtype.kind in "OUS":
+                return super()._as_input(x)
+            x = x.astype(wanted.dtype)
+        return x
+
+    def _refuse(self, k: int, x: Any) -> None:
+        """Raise the error of the layer that an unsuitable input would reach, or one that names the input."""
+        consumers = [node for node in self._graph.nodes if any(i is self.inputs[k] for i in node.inputs)]
+        for node in consumers:
+            if node.inputs[0] is self.inputs[k] and len(node.inputs) == 1:
+                node.layer.check_inputs([x.shape])
+        layer = consumers[0].layer if consumers else None
+        axes = getattr(layer, "input_axes", None)
+        reached = f", which feeds layer '{layer.name}' ({type(layer).__name__})" if layer else ""
+        raise ValueError(
+            f"Model '{self.name}': input {k} ('{self.input_names[k]}'{reached}) does not fit.\n"
+            f"    expected: {validation.drawn(self.inputs[k].shape, axes)}\n    given:    {validation.drawn(x.shape, axes)}"
+        )
+
+    def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
+        outputs, found, back = self._graph.forward(self.prepared(inputs), self._mask_list(mask), training)
+        single = len(outputs) == 1
+
+        def pullback(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
+            return back([dy] if single else dy, wants_dx)
+
+        return self._with_masks(outputs, found), pullback
+
+    def infer(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
+        outputs, found = self._graph.run(self.prepared(inputs), self._mask_list(mask), training)
+        return self._with_masks(outputs, found)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        y = super().__call__(*args, **kwargs)
+        flat = y if isinstance(y, list) else [y]
+        return tree.fill(self._output_tree, flat)
+
+    def _mask_list(self, mask: Any) -> list | None:
+        if mask is None:
+            return None
+        return list(mask) if isinstance(mask, list | tuple) else [mask, *[None] * (len(self.inputs) - 1)]
+
+    def _with_masks(self, outputs: list, found: list) -> Any:
+        for y, mask in zip(outputs, found, strict=True):
+            if mask is not None:
+                masks.attach(y, mask)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def masks_after(self, inputs: Sequence[Any], outputs: Sequence[Any], mask: Any) -> list[Any]:
+        return [masks.mask_of(y) for y in outputs]
+
+    def _symbolic_outputs(self, leaves: Sequence[Any], structure: Any) -> Any:
+        """Outputs for other symbolic inputs: the graph's layers asked again with the new shapes."""
+        known: dict[int, Any] = {id(x): leaf for x, leaf in zip(self.inputs, leaves, strict=True)}
+        for node in self._graph.nodes:
+            new = node.layer._symbolic_outputs([known.get(id(x), x) for x in node.inputs], node.structure)
+            known.update((id(y), leaf) for y, leaf in zip(node.outputs, tree.leaves(new), strict=True))
+        fresh = [SymbolicTensor(known[id(y)].shape, known[id(y)].dtype) for y in self.outputs]
+        return fresh[0] if len(fresh) == 1 else fresh
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        shapes = [input_shape] if tree.is_shape(input_shape) else list(tree.leaves_of_shapes(input_shape))
+        leaves = [SymbolicTensor(s, x.dtype) for s, x in zip(shapes, self.inputs, strict=True)]
+        return tree.map_leaves(lambda y: y.shape, self._symbolic_outputs(leaves, None))
+
+    def get_config(self) -> dict[str, Any]:
+        from gatewise.model_config import functional_config
+
+        return functional_config(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        from gatewise.model_config import functional_from_config
+
+        return functional_from_config(cls, config, custom_objects)
+
+
+def _are_functional(args: tuple, kwargs: dict[str, Any]) -> bool:
+    """True if a Model's arguments are symbolic inputs and outputs."""
+    if "inputs" in kwargs or "outputs" in kwargs:
+        return True
+    return len(args) >= 2 and any(isinstance(leaf, SymbolicTensor) for leaf in tree.leaves(args[0]))
+
+
+def _check_unique_names(layers: Sequence[Layer], model: str) -> None:
+    seen: set[str] = set()
+    for layer in layers:
+        if layer.name in seen:
+            raise ValueError(f"Model '{model}' has two layers named '{layer.name}'; give each a name of its own.")
+        seen.add(layer.name)
+
+
+def _output_names(output_tree: Any, outputs: Sequence[SymbolicTensor]) -> list[str]:
+    """A dictionary's keys; else the name of the layer that makes each output."""
+    return list(output_tree) if isinstance(output_tree, dict) else [tensor.node.layer.name for tensor in outputs]
+
+
+def layers_by_depth(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> list[Layer]:
+    """The layers in Keras's order: the farther from the outputs, the earlier; at one depth, as the outputs reach them."""
+    order: dict[int, int] = {}
+    nodes: list[Node] = []
+    visited: set[int] = set()
+    ends = {id(x) for x in inputs}
+
+    def visit(node: Node, is_input: bool) -> None:
+        if id(node) in visited:
+            return
+        visited.add(id(node))
+        order.setdefault(id(node.layer), len(order))
+        if not is_input:
+            for parent in node.parents:
+                visit(parent.node, id(parent) in ends)
+        nodes.append(node)
+
+    for tensor in outputs:
+        visit(tensor.node, id(tensor) in ends)
+    depth: dict[int, int] = {}
+    layer_depth: dict[int, int] = {}
+    layer_of = {id(node.layer): node.layer for node in nodes}
+    for node in reversed(nodes):
+        here = max(depth.setdefault(id(node), 0), layer_depth.get(id(node.layer), 0))
+        depth[id(node)] = layer_depth[id(node.layer)] = here
+        for parent in node.parents if not any(id(y) in ends for y in node.outputs) else ():
+            depth[id(parent.node)] = max(here + 1, depth.get(id(parent.node), 0))
+    for tensor in inputs:  # inputs that reach no output
+        layer_of.setdefault(id(tensor.node.layer), tensor.node.layer)
+        layer_depth.setdefault(id(tensor.node.layer), 0)
+        order.setdefault(id(tensor.node.layer), -1)
+    return sorted(layer_of.values(), key=lambda layer: (-layer_depth[id(layer)], order[id(layer)]))
+
+
+def all_layers(layer: Layer) -> list[Layer]:
+    """The layer and all layers inside it, at any depth."""
+    found: dict[int, Layer] = {}
+    stack = [layer]
+    while stack:
+        current = stack.pop()
+        if id(current) not in found:
+            found[id(current)] = current
+            stack.extend(reversed(current.sublayers()))
+    return list(found.values())
+
+
+__all__ = ["Functional", "InputLayer", "Model", "all_layers", "layers_by_depth"]

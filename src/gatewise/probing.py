@@ -1,0 +1,43 @@
+"""Output shapes of layers that only have a `call`: run it on zeros of two sizes and see which sizes follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gatewise import tree
+from gatewise.graph import SymbolicTensor
+
+_TRIAL_SIZES = (16, 17)  # for unknown sizes: large enough for windows and pools to fit
+
+
+def probed_outputs(layer: Any, leaves: Sequence[Any], structure: Any) -> Any:
+    """Symbolic outputs of `layer` for symbolic `leaves`, nested as the layer returns them.
+
+    A size of the output that changes with the unknown sizes of the input is unknown.
+    """
+    unknown = any(None in leaf.shape for leaf in leaves)
+    trials = [_run(layer, leaves, structure, size) for size in (_TRIAL_SIZES if unknown else _TRIAL_SIZES[:1])]
+    others = [list(tree.leaves(trial)) for trial in trials[1:]]
+
+    def symbolic(index_and_value: tuple[int, Any]) -> SymbolicTensor:
+        index, value = index_and_value
+        shape = [
+            size if all(np.shape(other[index])[axis] == size for other in others) else None
+            for axis, size in enumerate(np.shape(value))
+        ]
+        return SymbolicTensor(shape, np.asarray(value).dtype.name)
+
+    flat = list(tree.leaves(trials[0]))
+    return tree.fill(trials[0], [symbolic(pair) for pair in enumerate(flat)])
+
+
+def _run(layer: Any, leaves: Sequence[Any], structure: Any, size: int) -> Any:
+    """The layer's output for zeros, with `size` in place of each unknown size."""
+    values = [
+        np.zeros([size if s is None else s for s in leaf.shape], leaf.dtype) if isinstance(leaf, SymbolicTensor) else leaf
+        for leaf in leaves
+    ]
+    return layer.infer(*values, mask=None, training=False, structure=structure)

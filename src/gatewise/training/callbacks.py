@@ -1,0 +1,105 @@
+"""Callbacks: what happens at the beginning and end of training, epochs and batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+HOOKS = tuple(
+    f"on_{what}_{when}"
+    for what in ("train", "test", "predict", "epoch", "train_batch", "test_batch", "predict_batch")
+    for when in ("begin", "end")
+)
+
+
+class Callback:
+    """Base of callbacks: override the methods that are needed.
+
+    Attributes:
+        model: the model being trained.
+        params: {"epochs", "steps", "verbose"} of the run.
+    """
+
+    model: Any = None
+    params: dict[str, Any] = {}
+
+    def set_model(self, model: Any) -> None:
+        self.model = model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        self.params = params
+
+    def on_train_begin(self, logs: Any = None) -> None: ...
+    def on_train_end(self, logs: Any = None) -> None: ...
+    def on_test_begin(self, logs: Any = None) -> None: ...
+    def on_test_end(self, logs: Any = None) -> None: ...
+    def on_predict_begin(self, logs: Any = None) -> None: ...
+    def on_predict_end(self, logs: Any = None) -> None: ...
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None: ...
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None: ...
+    def on_batch_begin(self, batch: int, logs: Any = None) -> None: ...
+    def on_batch_end(self, batch: int, logs: Any = None) -> None: ...
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self.on_batch_begin(batch, logs=logs)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.on_batch_end(batch, logs=logs)
+
+    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None: ...
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None: ...
+    def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None: ...
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None: ...
+
+
+class History(Callback):
+    """Keeps what each epoch logged: `history["loss"]` is a list with a number for each epoch."""
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[Any]] = {}
+        self.epoch: list[int] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.epoch.append(epoch)
+        for key, value in (logs or {}).items():
+            self.history.setdefault(key, []).append(value)
+
+
+class CallbackList:
+    """Calls a hook of several callbacks, in order; knows which hooks any of them cares about.
+
+    Args:
+        callbacks: `Callback` objects, or others with some of its methods.
+        model, params: handed to each of them.
+    """
+
+    def __init__(self, callbacks: Iterable[Any], model: Any, params: dict[str, Any]) -> None:
+        self.callbacks = list(callbacks)
+        for callback in self.callbacks:
+            callback.set_model(model)
+            callback.set_params(params)
+        self._heard = {hook: [getattr(c, hook) for c in self.callbacks if _overrides(c, hook)] for hook in HOOKS}
+
+    def wants(self, hook: str) -> bool:
+        """True if any callback does something at this hook."""
+        return bool(self._heard[hook])
+
+    def call(self, hook: str, *args: Any, logs: Any = None) -> None:
+        """Call a hook of every callback."""
+        for method in self._heard[hook]:
+            method(*args, logs=logs)
+
+
+def _overrides(callback: Any, hook: str) -> bool:
+    if not hasattr(callback, hook):
+        return False
+    if not isinstance(callback, Callback):
+        return True
+    hooks = [hook, hook.replace("train_batch", "batch")]
+    return any(
+        getattr(type(callback), name) is not getattr(Callback, name) or name in vars(callback)
+        for name in hooks
+        if hasattr(Callback, name)
+    )

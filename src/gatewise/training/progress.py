@@ -1,0 +1,102 @@
+"""What fit and evaluate print: a live bar on a terminal or in a notebook, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, TextIO
+
+_BAR_WIDTH = 30
+_REDRAW_SECONDS = 0.05
+
+
+class Progress:
+    """Prints the course of training.
+
+    Args:
+        verbose: 0 nothing, 1 a live bar that becomes plain lines when the output is no terminal, 2 one line an epoch.
+        epochs: how many there will be, for "Epoch 1/100"; None for evaluate and predict, which have none.
+        stream: where to; default standard output.
+    """
+
+    def __init__(self, verbose: int, epochs: int | None, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stdout
+        self.epochs = epochs
+        self.verbose = verbose
+        self.live = verbose == 1 and is_live(self.stream)
+        self._began = self._drawn = 0.0
+        self._length = 0
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Say which epoch begins (counted from 0)."""
+        self._began = time.perf_counter()
+        if self.verbose and self.epochs is not None:
+            self._write(f"Epoch {epoch + 1}/{self.epochs}\n")
+
+    def batch(self, done: int, steps: int | None, logs: Any) -> None:
+        """Redraw the bar, at most every 50 ms.  `logs` is a function that returns the numbers so far."""
+        if not self.live:
+            return
+        now = time.perf_counter()
+        if now - self._drawn < _REDRAW_SECONDS:
+            return
+        self._drawn = now
+        seconds = now - self._began
+        if steps:
+            filled = _BAR_WIDTH * done // steps
+            bar = "━" * filled + "╺" * (filled < _BAR_WIDTH) + " " * (_BAR_WIDTH - filled - 1)
+            left = seconds / done * (steps - done)
+            text = f"{done}/{steps} {bar} {duration(left)} left"
+        else:
+            text = f"{done}/? {duration(seconds)}"
+        self._redraw(text + numbers(logs()))
+
+    def end_epoch(self, steps: int, logs: dict[str, Any]) -> None:
+        """Print the line of an epoch: 5/5 - 0s - loss: 0.5914 - accuracy: 0.8667."""
+        if not self.verbose:
+            return
+        line = f"{steps}/{steps} - {duration(time.perf_counter() - self._began)}{numbers(logs)}"
+        if self.live:
+            self._redraw(line)
+            self._length = 0
+            self._write("\n")
+        else:
+            self._write(line + "\n")
+
+    def _redraw(self, text: str) -> None:
+        self._write("\r" + text + " " * (self._length - len(text)))
+        self._length = len(text)
+
+    def _write(self, text: str) -> None:
+        self.stream.write(text)
+        self.stream.flush()
+
+
+def is_live(stream: Any) -> bool:
+    """True if a line on the stream can be drawn over: a terminal, or a notebook's output."""
+    if getattr(stream, "isatty", lambda: False)():
+        return True
+    return "ipykernel" in sys.modules and type(stream).__module__.startswith("ipykernel")
+
+
+def duration(seconds: float) -> str:
+    """0s, 42s, 3:05, 1:02:03."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d}"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
+
+
+def numbers(logs: dict[str, Any]) -> str:
+    """ - loss: 0.5914 - accuracy: 0.8667"""
+    return "".join(f" - {name}: {number(value)}" for name, value in logs.items())
+
+
+def number(value: Any) -> str:
+    """Four decimals; four significant decimals with an exponent for what is small."""
+    if not hasattr(value, "__float__"):
+        return str(value)
+    value = float(value)
+    return f"{value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{value:.4e}"
