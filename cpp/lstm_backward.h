@@ -34,14 +34,17 @@ struct LstmBackwardCell {
         return in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
     }
 
+    Index depth() const { return 4 * in.sizes.H; }
+    const T* panel(Index p) const { return packed + p * depth() * kMostColumns * L; }
+
     void prepare(Index, Index) {}
     void begin_step(Index, Index, Index) {}
 
     TileWork<T> work(Index step, Index n, Index p) const {
-        const Index depth = 4 * in.sizes.H, row = in.sizes.T * depth;
-        const T* later = dz + n * row + (time(step) + 1) * depth;  // not there at step 0
-        const Segment<T> segment = {later, row, 1, depth, packed + p * depth * kMostColumns * L};
-        return {{segment, {}}, step > 0, depth * kMostColumns * L, zeros, 0, 0};
+        const Index row = in.sizes.T * depth();
+        const T* later = dz + n * row + (time(step) + 1) * depth();  // not there at step 0
+        const Segment<T> segment = {later, row, 1, depth(), panel(p)};
+        return {{segment, {}}, step > 0, depth() * kMostColumns * L, zeros, 0, 0};
     }
 
     void epilogue(Index step, Index n, Index rows, Index p, const T* sums) {

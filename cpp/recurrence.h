@@ -12,10 +12,11 @@
 namespace gatewise {
 namespace GATEWISE_ISA {
 
-constexpr Index kRowsWorthSplitting = 12;        // sequences; fewer are divided by units
+constexpr Index kRowsForOne = 12;                // sequences that keep a thread's tiles well filled
 constexpr Index kFewRows = 6;                    // fewer than this: project all steps first
 constexpr double kStepFlopsWorthABarrier = 4e5;  // per step and thread
 constexpr Index kCacheBytes = Index{3} << 19;    // what of a core's own cache weights may fill
+constexpr Index kNearBytes = Index{5} << 18;     // more than this is asked for ahead of time
 
 // How the work of a recurrence is divided.
 struct Division {
@@ -28,18 +29,27 @@ GW_INLINE Division divide_recurrence(Index rows, Index steps, Index panels, doub
     if (most == 1) return {1, false};
     const int worth = threads_for(flops_per_step * steps);
     const int wanted = worth < most ? worth : most;
-    const double worth_barriers = flops_per_step / kStepFlopsWorthABarrier;
-    const int sharing_units = (int)min_of(min_of(wanted, panels), worth_barriers < 1024 ? (Index)worth_barriers : 1024);
-    const bool few_rows = rows < kRowsWorthSplitting;
-    if (few_rows || (weight_bytes > kCacheBytes && rows < 16 * kRowsWorthSplitting && sharing_units == wanted))
-        return {sharing_units < 2 ? 1 : sharing_units, true};
+    const Index worth_barriers = (Index)(flops_per_step / kStepFlopsWorthABarrier);
+    const int sharing_units = (int)max_of(1, min_of(min_of(wanted, panels), worth_barriers));
+    const Index rows_for_each = rows / wanted;
+    const bool better = rows_for_each < kRowsForOne || (weight_bytes > kCacheBytes && rows_for_each < 8 * kRowsForOne);
+    if (rows < kRowsForOne || (better && sharing_units == wanted)) return {sharing_units, true};
     return {(int)min_of(wanted, rows / kFewRows), false};
+}
+
+// What one of `parts` tiles asks for of the panel that comes next; nothing where all panels stay near anyway.
+template <class T>
+GW_INLINE Ahead part_ahead(const T* panel, Index depth, Index panels, Index part, Index parts) {
+    const Index size = depth * kMostColumns * Simd<T>::kLanes * sizeof(T), piece = size / parts;
+    if (size * panels <= kNearBytes) return {(const char*)panel, (const char*)panel, 0};
+    const char* from = (const char*)panel + part * piece;
+    return {from, from + piece / 2, piece / 2 / depth};
 }
 
 // Rows [row0, row1) against panels [p0, p1) at one step.
 //
-// A Cell has: columns(panel), the vectors in a panel; panel_stride(); work(step, row, panel), the TileWork
-// of rows from `row` on; epilogue(step, row, rows, panel, sums).
+// A Cell has: columns(panel), the vectors in a panel; panel(p), its weights, depth() rows of them;
+// work(step, row, panel), the TileWork of rows from `row` on; epilogue(step, row, rows, panel, sums).
 template <class T, class Cell>
 static void run_step(Cell& cell, Index step, Index row0, Index row1, Index p0, Index p1) {
     const RowTiles tiles = split_rows(row1 - row0);
@@ -50,11 +60,13 @@ static void run_step(Cell& cell, Index step, Index row0, Index row1, Index p0, I
             const Index full = p1 - p - (cell.columns(p1 - 1) != kMostColumns);
             together = panels_together(row1 - row0, full);
         }
+        const T* next = cell.panel(p + together < p1 ? p + together : p0);
         Index row = row0;
         for (Index t = 0; t < tiles.count; ++t) {
             const Index r = tiles.height + (t < tiles.taller);
             TileSums<T> sums;
-            const TileWork<T> work = cell.work(step, row, p);
+            TileWork<T> work = cell.work(step, row, p);
+            work.ahead = part_ahead(next, cell.depth(), p1 - p0, t, tiles.count);
             const auto function =
                 together > 1 ? tile_for_panels<T>(r, together) : tile_for<T, Rows::kAlongDepth>(r, columns);
             function(work, sums.at);

@@ -36,6 +36,13 @@ struct alignas(64) TileSums {
     T at[kMostRows * kMostColumns * Simd<T>::kLanes];
 };
 
+// Memory a tile asks for while it computes, so that the next panel waits in the core's own cache: two
+// streams, half the span each, `step` bytes forward per step of depth.
+struct Ahead {
+    const char *first = nullptr, *second = nullptr;
+    Index step = 0;
+};
+
 // One tile's work. Panels lie `panel_stride` apart; so do the B parts of `init`, by `init_panel`.
 template <class T>
 struct TileWork {
@@ -44,6 +51,7 @@ struct TileWork {
     Index panel_stride;
     const T* init;
     Index init_row, init_panel;
+    Ahead ahead = {};
 };
 
 // Whether the rows of A run along memory in depth (kAlongDepth) or across it (kAcross: row_stride is 1).
@@ -61,6 +69,7 @@ __attribute__((noinline)) static void tile(const TileWork<T>& work, T* sums) {
 #pragma GCC unroll 8
             for (int c = 0; c < C; ++c) acc[b][r][c] = load(work.init + b * work.init_panel + r * work.init_row + c * L);
 
+    Ahead ahead = work.ahead;
     for (int s = 0; s < work.segment_count; ++s) {
         const Segment<T>& segment = work.segments[s];
         const Index row = rows == Rows::kAcross ? 1 : segment.row_stride;
@@ -69,6 +78,12 @@ __attribute__((noinline)) static void tile(const TileWork<T>& work, T* sums) {
         const T* a = segment.a;
         const T* panel = segment.panel;
         for (Index k = segment.depth; k > 0; --k, a += step, panel += C * L) {
+            if (B == 1 && R > 3) {
+                __builtin_prefetch(ahead.first, 0, 2);
+                __builtin_prefetch(ahead.second, 0, 2);
+                ahead.first += ahead.step;
+                ahead.second += ahead.step;
+            }
             V numbers[R];
 #pragma GCC unroll 8
             for (int r = 0; r < R; ++r) numbers[r] = broadcast(a[r * row]);
