@@ -19,13 +19,27 @@ import numpy as np
 
 Pullback = Callable[..., Any]
 
+NOT_TRACED = -2
+"""The `_trace` of a stand-in that stands for nothing: below every trace, so that autograd passes it by."""
+
+_stand_ins: set[type] = set()
+
 
 def is_traced(*values: Any) -> bool:
     """True if any of the values is being differentiated by an enclosing `vjp`."""
     if "autograd" not in sys.modules:
         return False
-    box = _box_type()
-    return any(isinstance(value, box) for value in values)
+    box_types = _box_types()
+    return any(type(value) in box_types and value._trace >= 0 for value in values)
+
+
+def stand_in(cls: type) -> type:
+    """Class decorator: instances may stand for traced values, and autograd takes them as such.
+
+    An instance has `_trace`, `_node` and `_value`: those of the traced value it stands for, or NOT_TRACED as `_trace`.
+    """
+    _stand_ins.add(cls)
+    return cls
 
 
 def plain(value: Any) -> Any:
@@ -91,6 +105,7 @@ def apply(forward: Callable[..., tuple[Any, Pullback]], *args: Any) -> Any:
     `pullback(dy)` returns one gradient (for one argument) or a tuple, one for each argument, None for an
     argument through which nothing flows.  `y` may be an array or a list or tuple of arrays.
     """
+    args = tuple(arg.value if type(arg) in _stand_ins else arg for arg in args)
     if not is_traced(*args):
         return forward(*args)[0]
     call = _Call(forward)
@@ -159,9 +174,7 @@ def _primitive() -> Callable[..., Any]:
 
         def back(dy: Any) -> tuple[Any, ...]:
             found = call.gradients(dy, y, len(arrays))
-            return tuple(
-                np.zeros_like(arrays[k - 1]) if found[k - 1] is None else found[k - 1] for k in argnums
-            )
+            return tuple(np.zeros_like(arrays[k - 1]) if found[k - 1] is None else found[k - 1] for k in argnums)
 
         return back
 
@@ -184,21 +197,25 @@ def traced_numpy(name: str) -> Callable[..., Any]:
     """
     found = getattr(traced_numpy_module(), name, None)
     if found is None:
-        raise AttributeError(f"No derivative is known of numpy.{name}; write it with other functions, or stop the gradient there.")
+        raise AttributeError(
+            f"No derivative is known of numpy.{name}; write it with other functions, or stop the gradient there."
+        )
     return found
 
 
 @functools.cache
-def _box_type() -> type:
-    from autograd.tracer import Box
+def _box_types() -> set[type]:
+    from autograd.tracer import box_types
 
-    return Box
+    box_types.update(_stand_ins)
+    return box_types
 
 
 @functools.cache
 def _make_vjp() -> Callable[..., Any]:
     from autograd.core import make_vjp
 
+    _box_types()
     return make_vjp
 
 

@@ -236,7 +236,9 @@ class Graph:
             slots[slot] = value
         if mask is not None or step.layer.may_create_mask:
             for slot, found in zip(
-                step.outputs, step.layer.masks_after([slots[k] for k in step.inputs], flat, mask), strict=False
+                step.outputs,
+                step.layer.masks_after([slots[k] for k in step.inputs], flat, mask),
+                strict=False,
             ):
                 slot_masks[slot] = found
 
@@ -253,9 +255,7 @@ class Graph:
             dys = [d_slots[k] for k in step.outputs]
             if all(dy is None for dy in dys):
                 continue
-            dxs, found = pullback(
-                dys[0] if len(dys) == 1 else dys, any(k in wanted for k in step.inputs)
-            )
+            dxs, found = pullback(dys[0] if len(dys) == 1 else dys, any(k in wanted for k in step.inputs))
             for variable, gradient in found.items():
                 before = gradients.get(variable)
                 gradients[variable] = gradient if before is None else before + gradient

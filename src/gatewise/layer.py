@@ -12,33 +12,21 @@ Graphs call `compute` (values only) and `differentiate` (values and pullback); b
 from __future__ import annotations
 
 import inspect
-import threading
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from gatewise import autodiff, config, configuration, initializers, masks, regularizers, tree
+from gatewise import autodiff, config, configuration, masks, regularizers, tree
 from gatewise.arguments import CallArguments, describe, leftover_arguments, standard_dtype
+from gatewise.context import collected_losses, mode, name_scope, record_loss, running
 from gatewise.graph import Node, SymbolicTensor
 from gatewise.variable import Variable, structure_clock, traced_values, tracing
+from gatewise.weights import WeightOwner
 
 
-class _Context(threading.local):
-    """What holds while layers run on this thread."""
-
-    def __init__(self) -> None:
-        self.training: bool | None = None
-        self.scopes: list[str] = []
-        self.losses: list[Any] | None = None
-
-
-_context = _Context()
-
-
-class Layer:
+class Layer(WeightOwner):
     """A function of arrays with weights, counted, named and saved as in Keras.
 
     Args:
@@ -264,14 +252,11 @@ class Layer:
             for leaf, found in zip(leaves, mask if isinstance(mask, list) else [mask], strict=False):
                 if found is not None:
                     masks.attach(leaf, found)
-        outer, _context.training = _context.training, training
-        try:
+        with mode(training), name_scope(self.name):
             return self.call(*args, **kwargs)
-        finally:
-            _context.training = outer
 
     def _mode(self, training: bool | None) -> bool:
-        return bool(_context.training if training is None else training)
+        return bool(running.training if training is None else training)
 
     def _as_input(self, value: Any) -> Any:
         """A given value as an array of the layer's float type; integers stay integers for users' layers."""
@@ -378,156 +363,6 @@ class Layer:
             shape = structure.first_argument(shapes)
         return tree.map_shapes(lambda s: SymbolicTensor(s, self._dtype), self.compute_output_shape(shape))
 
-    # --- weights ---------------------------------------------------------------------------------------------
-
-    def add_weight(
-        self,
-        shape: Any = None,
-        initializer: Any = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        aggregation: str = "none",
-        name: str | None = None,
-    ) -> Variable:
-        """Create a weight.  Keras 2's order `add_weight(name, shape, ...)` is understood too.
-
-        Args:
-            shape: a tuple of sizes; default a scalar.
-            initializer: name, object or function; default glorot_uniform for floats.
-            dtype: default the layer's.
-            regularizer, constraint: name, object or function, or None.
-        """
-        from gatewise import constraints
-
-        if isinstance(shape, str) or (shape is None and isinstance(initializer, tuple | list)):
-            name, shape, initializer = shape, initializer, None
-        shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
-        dtype = self._dtype if dtype is None else standard_dtype(dtype, type(self).__name__, any_type=True)
-        initializer = initializers.get("glorot_uniform" if initializer is None else initializer)
-        name = name or "variable"
-        variable = Variable(
-            initializer,
-            shape,
-            dtype,
-            trainable=trainable,
-            name=name,
-            path="/".join([*(_context.scopes or [self.name]), name]),
-            regularizer=regularizers.get(regularizer),
-            constraint=constraints.get(constraint),
-        )
-        self._variables.append(variable)
-        structure_clock.tick()
-        return variable
-
-    def add_loss(self, loss: Any) -> None:
-        """Add a term to the loss of the model; inside `call`, its gradient flows."""
-        for term in loss if isinstance(loss, list | tuple) else [loss]:
-            record_loss(term() if callable(term) else term)
-
-    def sublayers(self) -> list[Layer]:
-        """The layers held in attributes, lists, tuples and dictionaries of this layer, in order of assignment."""
-        found: dict[int, Layer] = {}
-        for key, value in vars(self).items():
-            if key not in _UNTRACKED:
-                for item in tree.leaves(value):
-                    if isinstance(item, Layer):
-                        found.setdefault(id(item), item)
-        return list(found.values())
-
-    def _own_variables(self) -> list[Variable]:
-        found = {id(v): v for v in self._variables}
-        for key, value in vars(self).items():
-            if key not in _UNTRACKED:
-                for item in tree.leaves(value):
-                    if isinstance(item, Variable):
-                        found.setdefault(id(item), item)
-        return list(found.values())
-
-    @property
-    def weights(self) -> list[Variable]:
-        """All variables: the layer's own, trainable ones first, then those of the layers inside it."""
-        own = self._own_variables()
-        found = {id(v): v for v in [v for v in own if v.trainable] + [v for v in own if not v.trainable]}
-        for layer in self.sublayers():
-            found.update((id(v), v) for v in layer.weights if id(v) not in found)
-        return list(found.values())
-
-    variables = weights
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        if not self.trainable:
-            return []
-        found = {id(v): v for v in self._own_variables() if v.trainable}
-        for layer in self.sublayers():
-            found.update((id(v), v) for v in layer.trainable_weights if id(v) not in found)
-        return list(found.values())
-
-    trainable_variables = trainable_weights
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        trainable = {id(v) for v in self.trainable_weights}
-        return [v for v in self.weights if id(v) not in trainable]
-
-    non_trainable_variables = non_trainable_weights
-
-    @property
-    def has_trainable_variables(self) -> bool:
-        return bool(self.trainable_weights)
-
-    @property
-    def trainable(self) -> bool:
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
-        structure_clock.tick()
-        for layer in self.sublayers():
-            layer.trainable = value
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Copies of all weights, in the order of `weights`."""
-        return [v.numpy() for v in self.weights]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Replace all weights.
-
-        Raises:
-            ValueError: if their number or a shape differs.
-        """
-        variables = self.weights
-        if len(weights) != len(variables):
-            raise ValueError(
-                f"Layer '{self.name}' has {len(variables)} weight arrays, "
-                f"shaped {[v.shape for v in variables]}; set_weights() was given {len(weights)}."
-            )
-        for variable, value in zip(variables, weights, strict=True):
-            if variable.shape != np.shape(value):
-                raise ValueError(
-                    f"Layer '{self.name}': weight '{variable.path}' has shape {variable.shape}; "
-                    f"set_weights() was given an array of shape {np.shape(value)} for it."
-                )
-        for variable, value in zip(variables, weights, strict=True):
-            variable.assign(value)
-
-    def count_params(self) -> int:
-        """How many numbers the weights hold.
-
-        Raises:
-            ValueError: if the layer is not built, so that its weights do not exist yet.
-        """
-        if not self.built:
-            raise ValueError(
-                f"You tried to call count_params on layer '{self.name}', but the layer isn't built: its weights depend on "
-                "the number of features of its input. Call it on data, give it input_shape=(...), or use .build(shape)."
-            )
-        return sum(v.size for v in self.weights)
-
     # --- names, shapes, configuration ------------------------------------------------------------------------
 
     @property
@@ -590,9 +425,6 @@ class Layer:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-_UNTRACKED = frozenset({"_variables", "_inbound_nodes", "_constructed_with", "_initial_weights", "_states", "_graph"})
-
-
 _parameters_of: dict[type, frozenset[str]] = {}
 
 
@@ -601,30 +433,3 @@ def _call_parameters(cls: type) -> frozenset[str]:
     if cls not in _parameters_of:
         _parameters_of[cls] = frozenset(inspect.signature(cls.call).parameters)
     return _parameters_of[cls]
-
-
-@contextmanager
-def name_scope(name: str) -> Iterator[None]:
-    """Weights created within the block have `name/` in their path."""
-    _context.scopes.append(name)
-    try:
-        yield
-    finally:
-        _context.scopes.pop()
-
-
-@contextmanager
-def collected_losses() -> Iterator[list[Any]]:
-    """The list of the losses that layers add within the block (activity regularizers, `add_loss`)."""
-    outer, found = _context.losses, []
-    _context.losses = found
-    try:
-        yield found
-    finally:
-        _context.losses = outer
-
-
-def record_loss(loss: Any) -> None:
-    """Hand a loss to the innermost `collected_losses` block, if there is one."""
-    if _context.losses is not None:
-        _context.losses.append(loss)

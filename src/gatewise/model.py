@@ -140,7 +140,9 @@ class Functional(Model):
 
     _uses_call = False
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any
+    ) -> None:
         Layer.__init__(self, name=name, **kwargs)
         self._connect_between(inputs, outputs)
         if not trainable:

@@ -203,7 +203,12 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
     return true_fn() if bool(autodiff.plain(pred)) else false_fn()
 
 
-def while_loop(cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Sequence[Any], maximum_iterations: int | None = None) -> Any:
+def while_loop(
+    cond: Callable[..., Any],
+    body: Callable[..., Any],
+    loop_vars: Sequence[Any],
+    maximum_iterations: int | None = None,
+) -> Any:
     """Repeat `body` on the variables while `cond` of them holds."""
     done = 0
     while bool(autodiff.plain(cond(*loop_vars))) and (maximum_iterations is None or done < maximum_iterations):
@@ -213,7 +218,14 @@ def while_loop(cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Se
     return loop_vars
 
 
-def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: int = 1) -> tuple:
+def scan(
+    f: Callable[..., Any],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: int = 1,
+) -> tuple:
     """Carry a state through `f(carry, x) -> (carry, y)` over the first axis of xs; (last carry, stacked ys)."""
     steps = range(length if xs is None else len(next(iter(tree.leaves(xs)))))  # type: ignore[arg-type]
     carry, ys = init, []

@@ -37,7 +37,9 @@ def probed_outputs(layer: Any, leaves: Sequence[Any], structure: Any) -> Any:
 def _run(layer: Any, leaves: Sequence[Any], structure: Any, size: int) -> Any:
     """The layer's output for zeros, with `size` in place of each unknown size."""
     values = [
-        np.zeros([size if s is None else s for s in leaf.shape], leaf.dtype) if isinstance(leaf, SymbolicTensor) else leaf
+        np.zeros([size if s is None else s for s in leaf.shape], leaf.dtype)
+        if isinstance(leaf, SymbolicTensor)
+        else leaf
         for leaf in leaves
     ]
     return layer.infer(*values, mask=None, training=False, structure=structure)

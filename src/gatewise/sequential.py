@@ -7,8 +7,9 @@ from typing import Any
 
 from gatewise import tree, validation
 from gatewise.arguments import describe
+from gatewise.context import name_scope
 from gatewise.graph import SymbolicTensor
-from gatewise.layer import Layer, name_scope
+from gatewise.layer import Layer
 from gatewise.layers.input_layer import InputLayer
 from gatewise.model import Functional
 
@@ -23,14 +24,22 @@ class Sequential(Functional):
     The input's shape comes from an `Input`, from the first layer's `input_shape`, from `build`, or from the first data.
     """
 
-    def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        layers: Sequence[Any] | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         Layer.__init__(self, name=name, **kwargs)
         self._stack: list[Layer] = []
         self._first: InputLayer | None = None
         self._tensors: list[Any] = []  # the input, then each layer's output
         self.supports_masking = True
         if layers is not None and not isinstance(layers, list | tuple):
-            raise ValueError(f"Sequential takes a list of layers; got {describe(layers)}. Write Sequential([layer, ...]).")
+            raise ValueError(
+                f"Sequential takes a list of layers; got {describe(layers)}. Write Sequential([layer, ...])."
+            )
         for layer in layers or ():
             self.add(layer)
         if not trainable:

@@ -44,7 +44,11 @@ def drawn(shape: Sequence[Any], axes: Sequence[str] | None = None) -> str:
     """A shape with its axes named: (batch=32, time steps=13, features=5)."""
     if axes is None or len(axes) != len(shape):
         return "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
-    return "(" + ", ".join(f"{axis}={'any' if size is None else size}" for axis, size in zip(axes, shape, strict=True)) + ")"
+    return (
+        "("
+        + ", ".join(f"{axis}={'any' if size is None else size}" for axis, size in zip(axes, shape, strict=True))
+        + ")"
+    )
 
 
 SEQUENCE_AXES = ("batch", "time steps", "features")

@@ -39,6 +39,7 @@ structure_clock = _Clock()
 """Ticks whenever a layer or a weight is made or frozen: the key of whatever is derived from a model's structure."""
 
 
+@autodiff.stand_in
 class Variable:
     """A named array that layers compute with and optimizers change.
 
@@ -121,6 +122,18 @@ class Variable:
         view = self._array.view()
         view.flags.writeable = False
         return view
+
+    @property
+    def _trace(self) -> int:
+        return getattr(self.value, "_trace", autodiff.NOT_TRACED)
+
+    @property
+    def _node(self) -> Any:
+        return self.value._node
+
+    @property
+    def _value(self) -> Any:
+        return self.value._value
 
     @property
     def stamp(self) -> int:
@@ -267,10 +280,19 @@ class ParameterStore:
         self.take_in()
 
     @staticmethod
-    def by_type(variables: Sequence[Variable]) -> list[ParameterStore]:
-        """A store for each float type among the variables: one, for nearly every model."""
-        types = dict.fromkeys(v.dtype for v in variables)
-        return [ParameterStore([v for v in variables if v.dtype == dtype], dtype) for dtype in types]
+    def of(variables: Sequence[Variable]) -> ParameterStore:
+        """A store of these variables.
+
+        Raises:
+            ValueError: if they have several types.
+        """
+        types = {v.dtype: v.path for v in variables}
+        if len(types) > 1:
+            told = ", ".join(f"'{path}' is {dtype}" for dtype, path in types.items())
+            raise ValueError(
+                f"The trainable weights of a model have one float type; here {told}. Give all layers the same dtype."
+            )
+        return ParameterStore(variables, next(iter(types), config.floatx()))
 
     @property
     def regularized(self) -> list[Variable]:
@@ -305,11 +327,17 @@ class ParameterStore:
         """The variable's part of `gradients`, in its shape."""
         return self._gradient_of[variable]
 
-    def set_gradients(self, found: dict[Variable, np.ndarray]) -> None:
-        """Write the gradients of a backward pass into the buffer; a variable without one gets zero."""
+    def set_gradients(self, found: dict[Variable, np.ndarray]) -> list[Slot] | None:
+        """Write the gradients of a backward pass into the buffer; a variable without one gets zero.
+
+        Returns:
+            the slots that have a gradient; None for all.
+        """
         for variable, memory in self._gradient_of.items():
             gradient = found.get(variable)
             memory[...] = 0.0 if gradient is None else gradient
+        have = [slot for slot in self.slots if found.get(slot.variable) is not None]
+        return None if len(have) == len(self.slots) else have
 
 
 def _aligned_zeros(size: int, dtype: np.dtype) -> np.ndarray:

@@ -39,7 +39,13 @@ class Dropout(Layer):
     Source: Srivastava et al. 2014.
     """
 
-    def __init__(self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.rate = validation.fraction(rate, "rate", type(self).__name__)
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)

@@ -48,12 +48,18 @@ class InputLayer(Layer):
         batch_shape = batch_input_shape if batch_shape is None else batch_shape
         if batch_shape is None:
             if not tree.is_shape(shape):
-                example = f" Write shape=({shape},)." if isinstance(shape, int) else " Write shape=(13, 5), without the batch."
+                example = (
+                    f" Write shape=({shape},)."
+                    if isinstance(shape, int)
+                    else " Write shape=(13, 5), without the batch."
+                )
                 raise ValueError(f"An Input needs the shape of one sample as a tuple; got shape={shape!r}.{example}")
             assert shape is not None
             batch_shape = (batch_size, *shape)
         if sparse or ragged:
-            raise ValueError("Inputs are dense arrays: leave out sparse and ragged, and pad ragged data with utils.pad_sequences.")
+            raise ValueError(
+                "Inputs are dense arrays: leave out sparse and ragged, and pad ragged data with utils.pad_sequences."
+            )
         self.batch_shape = tuple(batch_shape)
         self.sparse = self.ragged = False
         self.optional = optional
@@ -95,4 +101,6 @@ def Input(
     """
     if tensor is not None:
         return tensor
-    return InputLayer(shape, batch_size, dtype, sparse, batch_shape=batch_shape, name=name, optional=optional, **kwargs).output
+    return InputLayer(
+        shape, batch_size, dtype, sparse, batch_shape=batch_shape, name=name, optional=optional, **kwargs
+    ).output

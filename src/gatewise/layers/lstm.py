@@ -102,7 +102,11 @@ class LSTMCell(Layer):
     def _initial_bias(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         """Ones for the forget gate; the other three gates follow the bias initializer."""
         H = self.units
-        parts = [self.bias_initializer((H,), dtype=dtype), np.ones(H, dtype), self.bias_initializer((2 * H,), dtype=dtype)]
+        parts = [
+            self.bias_initializer((H,), dtype=dtype),
+            np.ones(H, dtype),
+            self.bias_initializer((2 * H,), dtype=dtype),
+        ]
         return np.concatenate(parts)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -176,7 +180,10 @@ class LSTMCell(Layer):
         last = [tape.h[:, -1], tape.c[:, -1]]
 
         def pullback(dh: Any, d_last: Sequence[Any], wants_dx: bool) -> tuple[Any, list, dict]:
-            trained = [v is not None and v.trainable and self.trainable for v in (self.kernel, self.recurrent_kernel, self.bias)]
+            trained = [
+                v is not None and v.trainable and self.trainable
+                for v in (self.kernel, self.recurrent_kernel, self.bias)
+            ]
             dx, dh0, dc0, dW, dU, db = room.lstm_backward(
                 tape, x, h0, c0, W, U, dh, *d_last, mask, *chosen, x_dropout, h_dropout,
                 wants=(wants_dx, h0 is not None, *trained),

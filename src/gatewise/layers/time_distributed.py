@@ -87,4 +87,7 @@ class TimeDistributed(Layer):
     def from_config(cls, config: dict[str, Any]) -> Any:
         config = dict(config)
         layer = config.pop("layer")
-        return cls(layer if isinstance(layer, Layer) else serialization.deserialize_object(layer, kind="layer"), **config)
+        return cls(
+            layer if isinstance(layer, Layer) else serialization.deserialize_object(layer, kind="layer"),
+            **config,
+        )

@@ -40,7 +40,13 @@ class ArrayBatches:
     """
 
     def __init__(
-        self, x: list, y: list | None, weights: list | None, batch_size: int | None, shuffle: bool | str = False, steps: int | None = None
+        self,
+        x: list,
+        y: list | None,
+        weights: list | None,
+        batch_size: int | None,
+        shuffle: bool | str = False,
+        steps: int | None = None,
     ) -> None:
         self.x, self.y, self.weights = x, y, weights
         self.n_samples = len(x[0])
@@ -100,7 +106,10 @@ class IterableBatches:
         else:
             self._running = None
             if self.steps is not None and taken < self.steps:
-                warnings.warn(f"The data ended after {taken} batches of the {self.steps} expected in an epoch.", stacklevel=2)
+                warnings.warn(
+                    f"The data ended after {taken} batches of the {self.steps} expected in an epoch.",
+                    stacklevel=2,
+                )
         if self._indexed and hasattr(self._source, "on_epoch_end"):
             self._source.on_epoch_end()
         self.steps = self.steps or taken
@@ -201,6 +210,8 @@ def flat_list(value: Any, names: Sequence[str], what: str) -> list:
     if isinstance(value, dict):
         missing = [name for name in names if name not in value]
         if missing:
-            raise ValueError(f"{what} is a dictionary with the keys {list(value)}; expected {list(names)} (missing: {missing}).")
+            raise ValueError(
+                f"{what} is a dictionary with the keys {list(value)}; expected {list(names)} (missing: {missing})."
+            )
         return [value[name] for name in names]
     return list(tree.leaves(value)) if isinstance(value, list | tuple) else [value]

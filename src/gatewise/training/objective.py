@@ -9,7 +9,6 @@ import numpy as np
 
 from gatewise import suggest
 from gatewise.training import losses as losses_module
-from gatewise.training import metrics as metrics_module
 
 
 class Objective:
@@ -23,12 +22,17 @@ class Objective:
     """
 
     def __init__(self, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any, names: Sequence[str]) -> None:
+        from gatewise.training import metrics as metrics_module
+
         self.names = list(names)
         n = len(self.names)
         self.losses = [losses_module.get(item) for item in spread(loss, self.names, "loss", broadcast=True)]
         weights = spread(loss_weights, self.names, "loss_weights", broadcast=True)
         self.weights = [1.0 if w is None else float(w) for w in weights]
-        self._asked = (_asked_metrics(metrics, self.names, "metrics"), _asked_metrics(weighted_metrics, self.names, "weighted_metrics"))
+        self._asked = (
+            _asked_metrics(metrics, self.names, "metrics"),
+            _asked_metrics(weighted_metrics, self.names, "weighted_metrics"),
+        )
         self.loss_tracker = metrics_module.Mean(name="loss")
         self.output_trackers = [metrics_module.Mean(name=f"{name}_loss") for name in self.names] if n > 1 else []
         self.unweighted: list[list[Any]] | None = None
@@ -38,7 +42,11 @@ class Objective:
     # --- loss ------------------------------------------------------------------------------------------------
 
     def forward(
-        self, y_true: Sequence[Any], y_pred: Sequence[Any], weights: Sequence[Any] | None, masks: Sequence[Any]
+        self,
+        y_true: Sequence[Any],
+        y_pred: Sequence[Any],
+        weights: Sequence[Any] | None,
+        masks: Sequence[Any],
     ) -> tuple[float, list[float], Callable[[], list]]:
         """The total loss, each output's loss, and a function that returns the gradient of each output."""
         total, parts, backs = 0.0, [], []
@@ -57,7 +65,13 @@ class Objective:
 
         return total, parts, pullback
 
-    def value(self, y_true: Sequence[Any], y_pred: Sequence[Any], weights: Sequence[Any] | None, masks: Sequence[Any]) -> tuple[float, list[float]]:
+    def value(
+        self,
+        y_true: Sequence[Any],
+        y_pred: Sequence[Any],
+        weights: Sequence[Any] | None,
+        masks: Sequence[Any],
+    ) -> tuple[float, list[float]]:
         """The total loss and each output's loss."""
         total, parts, _ = self.forward(y_true, y_pred, weights, masks)
         return total, parts
@@ -72,6 +86,8 @@ class Objective:
 
     def build_metrics(self, y_true: Sequence[Any], y_pred: Sequence[Any]) -> None:
         """Make the metrics: what "accuracy" means depends on the shapes of targets and predictions."""
+        from gatewise.training import metrics as metrics_module
+
         made: list[list[list[Any]]] = []
         for asked in self._asked:
             made.append([

@@ -90,7 +90,7 @@ def duration(seconds: float) -> str:
 
 
 def numbers(logs: dict[str, Any]) -> str:
-    """ - loss: 0.5914 - accuracy: 0.8667"""
+    """- loss: 0.5914 - accuracy: 0.8667"""
     return "".join(f" - {name}: {number(value)}" for name, value in logs.items())
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from gatewise import masks, regularizers, tree
+from gatewise.context import collected_losses
 from gatewise.graph import SymbolicTensor
-from gatewise.layer import collected_losses
 from gatewise.training import data as data_module
 from gatewise.training import optimizers
 from gatewise.training.callbacks import CallbackList, History
@@ -35,8 +35,8 @@ class Trainer:
     history: History | None = None
     _objective: Objective | None = None
     _compiled_with: dict[str, Any] | None = None
-    _stores: list[ParameterStore] | None = None
-    _stores_stamp = 0
+    _store: ParameterStore | None = None
+    _store_stamp = 0
 
     # --- compile ---------------------------------------------------------------------------------------------
 
@@ -77,7 +77,7 @@ class Trainer:
             "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile,
         }  # fmt: skip
         self._objective = None
-        self._stores = None
+        self._store = None
         if self._known_output_names() is not None:
             self._objective = self._new_objective(self._known_output_names() or [])
 
@@ -90,7 +90,13 @@ class Trainer:
 
     def _new_objective(self, names: Sequence[str]) -> Objective:
         settings = self._compiled_with or {}
-        return Objective(settings["loss"], settings["loss_weights"], settings["metrics"], settings["weighted_metrics"], names)
+        return Objective(
+            settings["loss"],
+            settings["loss_weights"],
+            settings["metrics"],
+            settings["weighted_metrics"],
+            names,
+        )
 
     def _ready_objective(self, n_outputs: int) -> Objective:
         names = self._known_output_names() or [f"output_{k + 1}" for k in range(n_outputs)]
@@ -124,7 +130,9 @@ class Trainer:
 
     # --- one batch -------------------------------------------------------------------------------------------
 
-    def value_and_grad(self, x: Any, y: Any = None, sample_weight: Any = None, training: bool = True) -> tuple[float, dict]:
+    def value_and_grad(
+        self, x: Any, y: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> tuple[float, dict]:
         """The loss of a batch, and {variable: gradient} for all trainable variables."""
         self._require_compiled("value_and_grad")
         batch = self._flat_batch(x, y, sample_weight)
@@ -146,21 +154,21 @@ class Trainer:
         _, gradients = pullback(dys if isinstance(outputs, list) else dys[0], False)
         for loss in extra:
             total += float(loss)
-        for store in self._ready_stores():
-            for variable in store.regularized:
-                value, back = regularizers.forward_of(variable.regularizer)(variable.array)
-                total += float(value)
-                slope = back(1.0)
-                gradients[variable] = gradients[variable] + slope if variable in gradients else slope
+        for variable in self._ready_store().regularized:
+            value, back = regularizers.forward_of(variable.regularizer)(variable.array)
+            total += float(value)
+            slope = back(1.0)
+            gradients[variable] = gradients[variable] + slope if variable in gradients else slope
         return total, parts, flat, found, gradients
 
     def _train_batch(self, batch: Batch) -> None:
         """One step of training, counted into the running means."""
         total, parts, outputs, found, gradients = self._loss_and_gradients(batch)
-        stores = self._ready_stores()
-        for store in stores:
-            store.set_gradients(gradients)
-        self.optimizer.step(stores)
+        store = self._ready_store()
+        slots = store.set_gradients(gradients)
+        if self.optimizer.loss_scale_factor:
+            store.gradients *= self.optimizer.loss_scale_factor
+        self.optimizer.step(store.values, store.gradients, slots)
         assert self._objective is not None
         self._objective.update(batch.y, outputs, batch.weights, found, total, parts, batch.size)
 
@@ -178,20 +186,27 @@ class Trainer:
         outputs = self.compute(inputs, None, training, None)  # type: ignore[attr-defined]
         return list(tree.leaves(outputs))
 
-    def _ready_stores(self) -> list[ParameterStore]:
-        """The parameter buffers, holding exactly the variables that are trainable now."""
-        stores = self._stores
-        if stores is None or self._stores_stamp != structure_clock.stamp:
+    def _ready_store(self) -> ParameterStore:
+        """The parameter buffer, holding exactly the variables that are trainable now, known to the optimizer."""
+        store = self._store
+        if store is None or self._store_stamp != structure_clock.stamp:
             trainable = self.trainable_variables  # type: ignore[attr-defined]
-            if stores is None or [v for s in stores for v in s.variables] != trainable:
-                stores = ParameterStore.by_type(trainable)
-            self._stores, self._stores_stamp = stores, structure_clock.stamp
-        for store in stores:
-            if not store.owns_all():
-                store.take_in()
-        return stores
+            if store is None or store.variables != trainable:
+                store = ParameterStore.of(trainable)
+                self.optimizer.bind(store)
+            self._store, self._store_stamp = store, structure_clock.stamp
+        if not store.owns_all():
+            store.take_in()
+        return store
 
-    def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False) -> Any:
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
         """One step on one batch; returns the running loss (and metrics, as a list or dictionary)."""
         self._require_compiled("train_on_batch")
         self._train_batch(self._flat_batch(x, y, sample_weight, class_weight))
@@ -216,7 +231,11 @@ class Trainer:
     def _flat_x(self, x: Any) -> list:
         """The inputs as flat arrays, the model built for them."""
         dtype: str = self.dtype  # type: ignore[attr-defined]
-        given = self.flat_inputs(x) if hasattr(self, "flat_inputs") else data_module.flat_list(x, list(x) if isinstance(x, dict) else [], "x")  # type: ignore[attr-defined]
+        given = (
+            self.flat_inputs(x)
+            if hasattr(self, "flat_inputs")
+            else data_module.flat_list(x, list(x) if isinstance(x, dict) else [], "x")
+        )  # type: ignore[attr-defined]
         arrays = [data_module.as_array(item, "The inputs", dtype) for item in given]
         if not self.built:  # type: ignore[attr-defined]
             self.ensure_built([a.shape for a in arrays])  # type: ignore[attr-defined]
@@ -227,7 +246,15 @@ class Trainer:
         dtype: str = self.dtype  # type: ignore[attr-defined]
         xs = self._flat_x(x)
         names = self._known_output_names() or []
-        ys = None if y is None else [data_module.as_array(item, "The targets", dtype) for item in data_module.flat_list(y, names, "y") if item is not None]
+        ys = (
+            None
+            if y is None
+            else [
+                data_module.as_array(item, "The targets", dtype)
+                for item in data_module.flat_list(y, names, "y")
+                if item is not None
+            ]
+        )
         weights = None
         if sample_weight is not None:
             given = data_module.flat_list(sample_weight, names, "sample_weight")
@@ -247,11 +274,15 @@ class Trainer:
         self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None,
         shuffle: bool | str = False, class_weight: Any = None,
     ) -> ArrayBatches | IterableBatches:  # fmt: skip
-        if batch_size is not None and (isinstance(batch_size, bool) or not hasattr(batch_size, "__index__") or batch_size < 1):
+        if batch_size is not None and (
+            isinstance(batch_size, bool) or not hasattr(batch_size, "__index__") or batch_size < 1
+        ):
             raise ValueError(f"batch_size must be a positive integer; got {batch_size!r}.")
         if data_module.is_iterable_of_batches(x):
             if y is not None or sample_weight is not None:
-                raise ValueError("x supplies batches of its own; then they hold the targets and weights: (x, y, sample_weight).")
+                raise ValueError(
+                    "x supplies batches of its own; then they hold the targets and weights: (x, y, sample_weight)."
+                )
             return IterableBatches(x, lambda a, b, c: self._flat_batch(a, b, c, class_weight), steps)
         whole = self._flat_batch(x, y, sample_weight, class_weight)
         data_module.warn_if_not_finite(whole.x, "x")
@@ -334,18 +365,20 @@ class Trainer:
         self._check_targets(batches)
         progress = Progress(_verbosity(verbose), epochs)
         self.history = History()
-        heard = CallbackList([*_listed(callbacks), self.history], self, {"epochs": epochs, "steps": batches.steps, "verbose": progress.verbose})
+        heard = CallbackList(
+            [*_listed(callbacks), self.history],
+            self,
+            {"epochs": epochs, "steps": batches.steps, "verbose": progress.verbose},
+        )
         self.stop_training = False
         heard.call("on_train_begin")
         logs: dict[str, Any] = {}
-        try:
-            with _finishing_the_step() as interrupted:
-                for epoch in range(initial_epoch, epochs):
-                    logs = self._fit_epoch(epoch, batches, held_out, validation_freq, heard, progress, interrupted)
-                    if self.stop_training:
-                        break
-        finally:
-            self.optimizer.finalize(self._stores or [])
+        with _finishing_the_step() as interrupted:
+            for epoch in range(initial_epoch, epochs):
+                logs = self._fit_epoch(epoch, batches, held_out, validation_freq, heard, progress, interrupted)
+                if self.stop_training:
+                    break
+        self.optimizer.finalize_variable_values()
         heard.call("on_train_end", logs=logs)
         return self.history
 
@@ -401,12 +434,16 @@ class Trainer:
             raise ValueError(f"validation_split is a fraction between 0 and 1; got {split!r}.")
         first_held = int(batches.n_samples * (1.0 - split))
         if first_held in (0, batches.n_samples):
-            raise ValueError(f"validation_split={split} of {batches.n_samples} samples leaves an empty part; use more samples or another fraction.")
+            raise ValueError(
+                f"validation_split={split} of {batches.n_samples} samples leaves an empty part; use more samples or another fraction."
+            )
         # class_weight is already in the training weights; validation must not have it.
         held = self._flat_batch(x, y, sample_weight)
         kept = [data_module.take_last(part, first_held)[0] for part in (batches.x, batches.y, batches.weights)]
         out = [data_module.take_last(part, first_held)[1] for part in held]
-        return ArrayBatches(*kept, batches.batch_size, shuffle, steps), ArrayBatches(*out, size, False, validation_steps)  # type: ignore[arg-type]
+        return ArrayBatches(*kept, batches.batch_size, shuffle, steps), ArrayBatches(
+            *out, size, False, validation_steps
+        )  # type: ignore[arg-type]
 
     def evaluate(
         self,
@@ -433,7 +470,9 @@ class Trainer:
         progress.end_epoch(batches.steps or 0, logs)
         return logs if return_dict else next(iter(logs.values())) if len(logs) == 1 else list(logs.values())
 
-    def _evaluate_batches(self, batches: Any, heard: CallbackList, progress: Progress | None = None) -> dict[str, float]:
+    def _evaluate_batches(
+        self, batches: Any, heard: CallbackList, progress: Progress | None = None
+    ) -> dict[str, float]:
         """The results over batches; the running means end where they began, for fit to go on with its own."""
         self.reset_metrics()
         heard.call("on_test_begin")
@@ -450,7 +489,14 @@ class Trainer:
         heard.call("on_test_end", logs=logs)
         return logs
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None) -> Any:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
         """The outputs for all samples, as arrays, nested as the model returns them."""
         batches = self._batches(x, None, None, batch_size, steps)
         progress = Progress(_verbosity(verbose) if verbose != "auto" else 0, None)
@@ -476,7 +522,9 @@ def class_weights(y: np.ndarray, weights: dict[Any, float], dtype: str) -> np.nd
     Raises:
         ValueError: for a class that has no weight... a missing class weighs 1, as in Keras.
     """
-    classes = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(y.shape[:1] if y.ndim < 3 else y.shape[:-1])
+    classes = (
+        y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(y.shape[:1] if y.ndim < 3 else y.shape[:-1])
+    )
     known = {int(key): float(value) for key, value in weights.items()}
     result = np.ones(classes.shape, dtype)
     for key, value in known.items():

@@ -1,0 +1,61 @@
+"""What holds while layers run on a thread: the mode, the names that weights are made under, the losses collected."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class _Running(threading.local):
+    """The state of this thread."""
+
+    def __init__(self) -> None:
+        self.training: bool | None = None
+        self.scopes: list[str] = []
+        self.losses: list[Any] | None = None
+
+
+running = _Running()
+
+
+@contextmanager
+def name_scope(name: str) -> Iterator[None]:
+    """Weights created within the block have `name/` in their path; a name directly inside itself counts once."""
+    scopes = running.scopes
+    if scopes and scopes[-1] == name:
+        yield
+        return
+    scopes.append(name)
+    try:
+        yield
+    finally:
+        scopes.pop()
+
+
+@contextmanager
+def collected_losses() -> Iterator[list[Any]]:
+    """The list of the losses that layers add within the block (activity regularizers, `add_loss`)."""
+    outer, found = running.losses, []
+    running.losses = found
+    try:
+        yield found
+    finally:
+        running.losses = outer
+
+
+def record_loss(loss: Any) -> None:
+    """Hand a loss to the innermost `collected_losses` block, if there is one."""
+    if running.losses is not None:
+        running.losses.append(loss)
+
+
+@contextmanager
+def mode(training: bool) -> Iterator[None]:
+    """Layers called within the block without `training` are in this mode."""
+    outer, running.training = running.training, training
+    try:
+        yield
+    finally:
+        running.training = outer
