@@ -141,16 +141,17 @@ def categorical_focal_crossentropy(
     """-sum(alpha (1 - p)^gamma y_true log p), p = y_pred / sum(y_pred).  Source: Lin et al. 2018."""
     shape = y_pred.shape
     y_true, y_pred = _targets(y_true, y_pred, "categorical_focal_crossentropy", label_smoothing, axis)
+    weight: Any = np.asarray(alpha, y_pred.dtype)
     given = _softmax(y_pred, axis)[1] if from_logits else y_pred
     total = np.add.reduce(given, axis=axis, keepdims=True)
     q = given / total
     p = _within(q)
     log_p, missing = np.log(p), 1 - p
-    values = -np.add.reduce(alpha * missing**gamma * y_true * log_p, axis=axis)
+    values = -np.add.reduce(weight * missing**gamma * y_true * log_p, axis=axis)
 
     def pullback(d: Any) -> Any:
         slope = gamma * missing ** (gamma - 1) * log_p - missing**gamma / p
-        dq = np.where(p == q, alpha * y_true * slope, 0) * expand(d, axis)
+        dq = np.where(p == q, weight * y_true * slope, 0) * expand(d, axis)
         d_given = (dq - np.add.reduce(dq * q, axis=axis, keepdims=True)) / total
         if from_logits:
             d_given = given * (d_given - np.add.reduce(d_given * given, axis=axis, keepdims=True))

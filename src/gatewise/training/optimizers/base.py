@@ -1,0 +1,391 @@
+"""The base of all optimizers: everything but the formula of the update.
+
+Parameters lie in one flat buffer (`gatewise.variable.ParameterStore`), and so does every state of an optimizer; a
+step is a handful of passes over flat memory, usually one.  The order is Keras's: unscale the gradients, accumulate,
+clip, decay the weights, update, average, overwrite by the average, constrain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gatewise import config, initializers
+from gatewise.training.optimizers import gradients as clipping
+from gatewise.training.optimizers.options import check_options, unknown_argument
+from gatewise.training.optimizers.rate import Rate
+from gatewise.training.optimizers.state import FlatState
+from gatewise.variable import ParameterStore, Slot, Variable
+
+
+class Optimizer:
+    """Base class of optimizers.
+
+    A built-in one defines `state_groups`, the names of its states, and `update`, the formula over flat arrays.  A
+    user's may define `build(variables)` and `update_step(gradient, variable, learning_rate)` instead, as in Keras.
+
+    Args:
+        learning_rate: a number, a schedule, or a callable of no argument or of the step.
+        weight_decay: before each update, w -= w * weight_decay * learning_rate.
+        clipnorm, global_clipnorm, clipvalue: limit of the norm of each variable's gradient, of all together, or of
+            each element; at most one of them.
+        use_ema: keep an exponential moving average of the weights, with `ema_momentum`; it overwrites the weights
+            every `ema_overwrite_frequency` steps and at the end of training.
+        loss_scale_factor: what `scale_loss` multiplies by and a step divides by.
+        gradient_accumulation_steps: update once in so many steps, by the mean of their gradients.
+        name: default the class's name in snake case.
+        lr, decay: Keras 1 and 2: the learning rate; and rate / (1 + decay * step).
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        *,
+        lr: Any = None,
+        decay: float | None = None,
+        **unknown: Any,
+    ) -> None:
+        owner = type(self).__name__
+        if unknown:
+            raise unknown_argument(type(self), next(iter(unknown)))
+        self.name = name or config.unique_name(config.snake_case(owner))
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        check_options(self)
+        self._iterations = Variable(
+            np.zeros((), np.int32), trainable=False, name="iteration", path=f"{self.name}/iteration"
+        )
+        self._rate = Rate(owner, self.name, learning_rate if lr is None else lr, float(decay or 0.0))
+        self._state: FlatState | None = None
+        self._own_variables: list[Variable] = []
+        self._undecayed: tuple[set[int], re.Pattern[str] | None] = (set(), None)
+
+    # --- what a subclass defines -------------------------------------------------------------------------
+
+    initial_state = 0.0
+
+    def state_groups(self) -> list[list[str]]:
+        """Names of the states; those of one group are listed variable by variable, group after group."""
+        return []
+
+    def update(self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray]) -> None:
+        """Change w in place.
+
+        Args:
+            w, g: flat arrays of weights and gradients.
+            rate: the learning rate.
+            step: the number of this update, from 1.
+            state: the flat states by name, to be changed too.
+        """
+        raise TypeError(f"{type(self).__name__} has no formula: give it update_step(gradient, variable, learning_rate).")
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: float) -> None:
+        """A user's formula for one variable: changes it with `assign`, `assign_add` or `assign_sub`."""
+        raise TypeError(f"{type(self).__name__} has no formula: give it update_step(gradient, variable, learning_rate).")
+
+    # --- building ----------------------------------------------------------------------------------------
+
+    @property
+    def built(self) -> bool:
+        return self._state is not None
+
+    def build(self, variables: Iterable[Variable]) -> None:
+        """Make the state for these variables, which move into one buffer if they are not in one already."""
+        variables = list(variables)
+        if self._state is None or self._state.store.variables != variables:
+            self._bind(_store_of(variables))
+
+    def bind(self, store: ParameterStore) -> None:
+        """Work on the parameters of `store`.  The state of variables known from an earlier one is kept."""
+        if self._state is None or self._state.store is not store:
+            self._bind(store)
+            if type(self).build is not Optimizer.build:
+                self.build(store.variables)
+
+    def _bind(self, store: ParameterStore) -> None:
+        known = {} if self._state is None else {v.path: v.array for v in self._state.variables}
+        state = FlatState(store, self.name, self._decays)
+        if self.use_ema:
+            state.add(["average"])
+        if self.gradient_accumulation_steps:
+            state.add(["gradient_accumulator"])
+        for names in self.state_groups():
+            state.add(names, self.initial_state)
+        state.adopt(known)
+        self._state = state
+        self._rate.hold_in(store.dtype)
+        self._plain = not (
+            self.weight_decay or self.clipnorm or self.clipvalue or self.global_clipnorm or self.use_ema
+            or self.loss_scale_factor or self.gradient_accumulation_steps or state.constrained
+        )  # fmt: skip
+
+    # --- the step ----------------------------------------------------------------------------------------
+
+    def step(self, params: np.ndarray, grads: np.ndarray, slots: Sequence[Slot] | None = None) -> None:
+        """One step over flat buffers, those of the store that the optimizer is bound to.
+
+        Args:
+            params: the weights, changed in place.
+            grads: their gradients, which may be scaled and clipped in place.
+            slots: those that have a gradient; None for all.
+        """
+        state = self._bound()
+        count = int(self._iterations.array)
+        if self._plain:
+            self._update(state, params, grads, count, slots)
+        else:
+            self._careful_step(state, params, grads, count, slots)
+        self._iterations.array[...] = count + 1
+        state.clock.tick()
+        state.store.touch()
+
+    def _bound(self) -> FlatState:
+        if self._state is None:
+            raise ValueError(f"{type(self).__name__} has no variables yet: bind(store) or build(variables) comes first.")
+        return self._state
+
+    def _careful_step(
+        self, state: FlatState, params: np.ndarray, grads: np.ndarray, count: int, slots: Sequence[Slot] | None
+    ) -> None:
+        """A step with everything that is optional, in order."""
+        if self.loss_scale_factor:
+            grads /= self.loss_scale_factor
+        every = self.gradient_accumulation_steps or 1
+        if every > 1:
+            state.buffers["gradient_accumulator"] += grads
+        if (count + 1) % every == 0:
+            if every > 1:
+                np.divide(state.buffers["gradient_accumulator"], every, out=grads)
+                state.buffers["gradient_accumulator"][:] = 0
+            self._clip(grads, state.store.slots if slots is None else slots)
+            if self.weight_decay:
+                state.decay_weights(1 - self.weight_decay * self._rate.current(count), slots)
+            self._update(state, params, grads, count, slots)
+        if self.use_ema:
+            updates, frequency = count // every, self.ema_overwrite_frequency
+            overwrite = frequency is not None and frequency > 0 and (updates + 1) % frequency == 0
+            state.average(self.ema_momentum if updates else 0.0, overwrite)
+        state.constrain(slots)
+
+    def _clip(self, grads: np.ndarray, slots: Sequence[Slot]) -> None:
+        if self.clipnorm:
+            clipping.clip_each_norm(grads, slots, self.clipnorm)
+        elif self.global_clipnorm:
+            clipping.clip_global_norm(grads, self.global_clipnorm)
+        elif self.clipvalue:
+            clipping.clip_value(grads, self.clipvalue)
+
+    def _update(
+        self, state: FlatState, params: np.ndarray, grads: np.ndarray, count: int, slots: Sequence[Slot] | None
+    ) -> None:
+        rate, number = self._rate.current(count), count // (self.gradient_accumulation_steps or 1) + 1
+        users = type(self).update_step is not Optimizer.update_step
+        # With epsilon = 0 the padding between slots, all zeros, would become 0 / 0.
+        if slots is None and not users and getattr(self, "epsilon", 1.0) != 0:
+            self.update(params, grads, rate, number, state.buffers)
+            return
+        for slot in state.store.slots if slots is None else slots:
+            part = slice(slot.start, slot.stop)
+            if users:
+                self.update_step(grads[part].reshape(slot.shape), slot.variable, rate)
+            else:
+                buffers = {name: buffer[part] for name, buffer in state.buffers.items()}
+                self.update(params[part], grads[part], rate, number, buffers)
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Variable] | None = None) -> None:
+        """Change variables by their gradients (None: leave that variable alone).
+
+        Raises:
+            ValueError: no gradients at all, an unknown variable, or a gradient of the wrong shape.
+        """
+        grads = list(grads)
+        if not grads:
+            return
+        if trainable_variables is None and self._state is None:
+            raise ValueError(f"{type(self).__name__}.apply(grads) needs the variables: apply(grads, variables).")
+        variables = self._bound().store.variables if trainable_variables is None else list(trainable_variables)
+        if self._state is None:
+            self.build(variables)
+        store = self._bound().store
+        if not store.owns_all():
+            store.take_in()
+        slots = self._write_gradients(store, grads, variables)
+        self.step(store.values, store.gradients, slots)
+
+    def _write_gradients(
+        self, store: ParameterStore, grads: list[Any], variables: list[Variable]
+    ) -> list[Slot] | None:
+        """Put the gradients into the store's buffer; return the slots that have one, None for all."""
+        if len(grads) != len(variables):
+            raise ValueError(f"{len(grads)} gradients for {len(variables)} variables.")
+        if all(g is None for g in grads):
+            raise ValueError("No gradients provided for any variable.")
+        known = set(store.variables)
+        for variable, gradient in zip(variables, grads, strict=True):
+            if variable not in known:
+                raise ValueError(
+                    f"{type(self).__name__} was built for other variables; it does not know {variable.path!r}."
+                )
+            if gradient is not None and np.shape(gradient) != variable.shape:
+                raise ValueError(
+                    f"The gradient of {variable.path!r} has shape {np.shape(gradient)}; the variable {variable.shape}."
+                )
+        return store.set_gradients({v: g for v, g in zip(variables, grads, strict=True) if g is not None})
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
+        """`apply` for pairs; returns the step counter."""
+        pairs = list(grads_and_vars)
+        self.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
+        return self._iterations
+
+    def finalize_variable_values(self, var_list: Iterable[Variable] | None = None) -> None:
+        """At the end of training the weights become their moving average, where one is kept."""
+        if self.use_ema and self._state is not None:
+            self._state.store.values[:] = self._state.buffers["average"]
+            self._state.store.touch()
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss as it is to be differentiated."""
+        return loss * self.loss_scale_factor if self.loss_scale_factor else loss
+
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
+        """Leave variables out of the weight decay: those listed, and those whose name contains one of the strings.
+
+        Raises:
+            ValueError: if the optimizer is built already.
+        """
+        if self.built:
+            raise ValueError("exclude_from_weight_decay() comes before the optimizer is built, so before fit.")
+        names = list(var_names or [])
+        self._undecayed = ({id(v) for v in var_list or []}, re.compile("|".join(names)) if names else None)
+
+    def _decays(self, variable: Variable) -> bool:
+        listed, pattern = self._undecayed
+        return id(variable) not in listed and not (pattern is not None and pattern.search(variable.name))
+
+    # --- learning rate, variables, configuration ---------------------------------------------------------
+
+    @property
+    def iterations(self) -> Any:
+        """How many updates were made: a variable; with gradient accumulation a number."""
+        every = self.gradient_accumulation_steps
+        return int(self._iterations.array) // every if every else self._iterations
+
+    @property
+    def learning_rate(self) -> Any:
+        """The current rate: a variable, to be assigned to; a number where a schedule or callable gives it."""
+        return self._rate.variable or self._rate.current(int(self._iterations.array))
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        self._rate.set(value)
+
+    lr = learning_rate
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Step counter, learning rate (where it is a number), then the state, in Keras's order."""
+        rate = [] if self._rate.variable is None else [self._rate.variable]
+        state = [] if self._state is None else self._state.variables
+        return [self._iterations, *rate, *state, *self._own_variables]
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all variables' values."""
+        return [variable.numpy() for variable in self.variables]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all variables.
+
+        Raises:
+            ValueError: if their number or a shape is wrong.
+        """
+        if len(weights) != len(self.variables):
+            raise ValueError(
+                f"{type(self).__name__} has {len(self.variables)} variables; {len(weights)} weights were given."
+            )
+        for variable, weight in zip(self.variables, weights, strict=True):
+            variable.assign(weight)
+
+    def add_variable(
+        self, shape: Any, initializer: Any = "zeros", dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """A variable of a user's own optimizer."""
+        path = f"{self.name}/{name or 'variable'}"
+        made = Variable(initializers.get(initializer), shape, dtype, trainable=False, name=name, path=path)
+        self._own_variables.append(made)
+        return made
+
+    def add_variable_from_reference(
+        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
+    ) -> Variable:
+        """A variable with the shape and type of a model's variable."""
+        full_name = f"{reference_variable.path.replace('/', '_')}_{name or 'var'}"
+        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, full_name)
+
+    def assign(self, variable: Variable, value: Any) -> None:
+        """Replace a variable's value."""
+        variable.assign(value)
+
+    def assign_add(self, variable: Variable, value: Any) -> None:
+        """Add to a variable's value."""
+        variable.assign_add(value)
+
+    def assign_sub(self, variable: Variable, value: Any) -> None:
+        """Subtract from a variable's value."""
+        variable.assign_sub(value)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor, the learning rate as it is now."""
+        return {
+            "name": self.name,
+            "learning_rate": self._rate.get_config(),
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "global_clipnorm": self.global_clipnorm,
+            "clipvalue": self.clipvalue,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            **({"decay": self._rate.decay} if self._rate.decay else {}),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """An optimizer from its arguments, those that Keras 1 and 2 wrote included."""
+        return cls(**{key: value for key, value in config.items() if key not in _WITHOUT_MEANING})
+
+
+_WITHOUT_MEANING = ("is_legacy_optimizer", "jit_compile")
+"""Arguments in configurations of TensorFlow's Keras 2 that change no result."""
+
+
+def _store_of(variables: list[Variable]) -> ParameterStore:
+    """The store that holds exactly these variables already, or a new one."""
+    first = variables[0].store if variables else None
+    if isinstance(first, ParameterStore) and first.variables == variables and first.owns_all():
+        return first
+    return ParameterStore.of(variables)
