@@ -39,11 +39,11 @@ struct ExpConstants<double> {
     static constexpr int kMantissa = 52, kBias = 1023;
     static constexpr double kLowest = -708.0, kHighest = 709.782712893384, kTanhEnd = 44.0;
     static constexpr int kTerms = 10;  // relative error 2e-17
-    static constexpr double kTerm[kTerms] = {0.50000000000000010211,   0.16666666666666667452,
-                                             0.041666666666624161903,  0.0083333333333300644495,
-                                             0.0013888888917196719077, 0.00019841269863040545271,
+    static constexpr double kTerm[kTerms] = {0.50000000000000010211,     0.16666666666666667452,
+                                             0.041666666666624161903,    0.0083333333333300644495,
+                                             0.0013888888917196719077,   0.00019841269863040545271,
                                              0.000024801521322368693266, 2.7557268480310025526e-6,
-                                             2.7620075879983366586e-7, 2.5100375832561233664e-8};
+                                             2.7620075879983366586e-7,   2.5100375832561233664e-8};
 };
 
 // exp(x) = scale (1 + p); `shift` is added to the exponent of scale. x must be in range, or NaN.
@@ -139,7 +139,8 @@ GW_INLINE V tanh_softplus(V x) {
 
 template <class T, class V = typename Simd<T>::V>
 GW_INLINE V normal_cdf(V x) {
-    return broadcast(T(0.5)) * each_lane<T>(x * broadcast(T(-0.70710678118654752440)), [](T u) { return erfc_of(u); });
+    return broadcast(T(0.5)) *
+           each_lane<T>(x * broadcast(T(-0.70710678118654752440)), [](T u) { return erfc_of(u); });
 }
 
 template <class T, class V = typename Simd<T>::V>
@@ -162,38 +163,59 @@ template <class T, class V = typename Simd<T>::V>
 __attribute__((noinline)) static V activate_rare(Activation a, V x) {
     const V zero = V{}, one = broadcast(T(1)), half = broadcast(T(0.5));
     switch (a) {
-        case Activation::relu: return at_least(zero, x);
-        case Activation::relu6: return clip<T>(x, 0, 6);
-        case Activation::leaky_relu: return x < zero ? x * broadcast(T(0.2)) : x;
+        case Activation::relu:
+            return at_least(zero, x);
+        case Activation::relu6:
+            return clip<T>(x, 0, 6);
+        case Activation::leaky_relu:
+            return x < zero ? x * broadcast(T(0.2)) : x;
         case Activation::elu:
-        case Activation::celu: return x > zero ? x : vexpm1<T>(x);
+        case Activation::celu:
+            return x > zero ? x : vexpm1<T>(x);
         case Activation::selu:
             return broadcast(Selu<T>::kScale) * (x > zero ? x : broadcast(Selu<T>::kAlpha) * vexpm1<T>(x));
-        case Activation::gelu: return x * normal_cdf<T>(x);
-        case Activation::gelu_approximate: return half * x * (one + vtanh<T>(gelu_argument<T>(x)));
-        case Activation::softplus: return vsoftplus<T>(x);
-        case Activation::softsign: return x / (one + absolute(x));
-        case Activation::silu: return x * vsigmoid<T>(x);
-        case Activation::hard_sigmoid: return clip<T>(x / broadcast(T(6)) + half, 0, 1);
-        case Activation::hard_sigmoid_keras2: return clip<T>(x * broadcast(T(0.2)) + half, 0, 1);
-        case Activation::hard_silu: return x * clip<T>(x / broadcast(T(6)) + half, 0, 1);
-        case Activation::hard_tanh: return clip<T>(x, -1, 1);
-        case Activation::mish: return x * tanh_softplus<T>(x);
-        case Activation::log_sigmoid: return -vsoftplus<T>(-x);
+        case Activation::gelu:
+            return x * normal_cdf<T>(x);
+        case Activation::gelu_approximate:
+            return half * x * (one + vtanh<T>(gelu_argument<T>(x)));
+        case Activation::softplus:
+            return vsoftplus<T>(x);
+        case Activation::softsign:
+            return x / (one + absolute(x));
+        case Activation::silu:
+            return x * vsigmoid<T>(x);
+        case Activation::hard_sigmoid:
+            return clip<T>(x / broadcast(T(6)) + half, 0, 1);
+        case Activation::hard_sigmoid_keras2:
+            return clip<T>(x * broadcast(T(0.2)) + half, 0, 1);
+        case Activation::hard_silu:
+            return x * clip<T>(x / broadcast(T(6)) + half, 0, 1);
+        case Activation::hard_tanh:
+            return clip<T>(x, -1, 1);
+        case Activation::mish:
+            return x * tanh_softplus<T>(x);
+        case Activation::log_sigmoid:
+            return -vsoftplus<T>(-x);
         case Activation::squareplus: {  // (x + root) / 2, or 2 / (root - x), whichever adds
             const V sum = absolute(x) + square_root(fma(x, x, broadcast(T(4))));
             return x < zero ? broadcast(T(2)) / sum : half * sum;
         }
-        case Activation::exponential: return vexp<T>(x);
-        case Activation::tanh_shrink: return x - vtanh<T>(x);
-        case Activation::soft_shrink: return x > half ? x - half : (x < -half ? x + half : x != x ? x : zero);
-        case Activation::hard_shrink: return absolute(x) <= half ? zero : x;
+        case Activation::exponential:
+            return vexp<T>(x);
+        case Activation::tanh_shrink:
+            return x - vtanh<T>(x);
+        case Activation::soft_shrink:
+            return x > half ? x - half : (x < -half ? x + half : x != x ? x : zero);
+        case Activation::hard_shrink:
+            return absolute(x) <= half ? zero : x;
         case Activation::sparse_plus: {
             const V middle = broadcast(T(0.25)) * (x + one) * (x + one);
             return x <= -one ? zero : (x < one ? middle : x);
         }
-        case Activation::sparse_sigmoid: return clip<T>(half * (x + one), 0, 1);
-        default: return x;
+        case Activation::sparse_sigmoid:
+            return clip<T>(half * (x + one), 0, 1);
+        default:
+            return x;
     }
 }
 
@@ -217,11 +239,15 @@ __attribute__((noinline)) static V derivative_rare(Activation a, V y, V x) {
     const V zero = V{}, one = broadcast(T(1)), half = broadcast(T(0.5));
     const V sixth = broadcast(T(1) / T(6));
     switch (a) {
-        case Activation::relu: return y > zero ? one : zero;
-        case Activation::relu6: return y > zero ? (y < broadcast(T(6)) ? one : zero) : zero;
-        case Activation::leaky_relu: return y > zero ? one : broadcast(T(0.2));
+        case Activation::relu:
+            return y > zero ? one : zero;
+        case Activation::relu6:
+            return y > zero ? (y < broadcast(T(6)) ? one : zero) : zero;
+        case Activation::leaky_relu:
+            return y > zero ? one : broadcast(T(0.2));
         case Activation::elu:
-        case Activation::celu: return y > zero ? one : y + one;
+        case Activation::celu:
+            return y > zero ? one : y + one;
         case Activation::selu: {
             const V scale = broadcast(Selu<T>::kScale);
             return y > zero ? scale : fma(scale, broadcast(Selu<T>::kAlpha), y);
@@ -232,39 +258,51 @@ __attribute__((noinline)) static V derivative_rare(Activation a, V y, V x) {
         }
         case Activation::gelu_approximate: {
             const V t = vtanh<T>(gelu_argument<T>(x));
-            const V inner = fma(x * x, broadcast(T(3 * 0.044715)), one) * broadcast(T(0.79788456080286535588));
+            const V inner =
+                fma(x * x, broadcast(T(3 * 0.044715)), one) * broadcast(T(0.79788456080286535588));
             return half * product_rule(x, one + t, (one - t * t) * inner);
         }
-        case Activation::softplus: return -vexpm1<T>(-y);
-        case Activation::softsign: return (one - absolute(y)) * (one - absolute(y));
+        case Activation::softplus:
+            return -vexpm1<T>(-y);
+        case Activation::softsign:
+            return (one - absolute(y)) * (one - absolute(y));
         case Activation::silu: {
             const V s = vsigmoid<T>(x);
             return product_rule(x, s, s * (one - s));
         }
-        case Activation::hard_sigmoid: return y > zero ? (y < one ? sixth : zero) : zero;
+        case Activation::hard_sigmoid:
+            return y > zero ? (y < one ? sixth : zero) : zero;
         case Activation::hard_sigmoid_keras2:
             return y > zero ? (y < one ? broadcast(T(0.2)) : zero) : zero;
         case Activation::hard_silu: {
             const V g = clip<T>(x * sixth + half, 0, 1);
             return product_rule(x, g, g > zero ? (g < one ? sixth : zero) : zero);
         }
-        case Activation::hard_tanh: return absolute(y) < one ? one : zero;
+        case Activation::hard_tanh:
+            return absolute(y) < one ? one : zero;
         case Activation::mish: {
             const V t = tanh_softplus<T>(x);
             return product_rule(x, t, (one - t * t) * vsigmoid<T>(x));
         }
-        case Activation::log_sigmoid: return -vexpm1<T>(y);
-        case Activation::squareplus: return y * y / fma(y, y, one);
-        case Activation::exponential: return y;
+        case Activation::log_sigmoid:
+            return -vexpm1<T>(y);
+        case Activation::squareplus:
+            return y * y / fma(y, y, one);
+        case Activation::exponential:
+            return y;
         case Activation::tanh_shrink: {
             const V t = vtanh<T>(x);
             return t * t;
         }
         case Activation::soft_shrink:
-        case Activation::hard_shrink: return y == zero ? zero : one;
-        case Activation::sparse_plus: return at_most(one, square_root(y));
-        case Activation::sparse_sigmoid: return y > zero ? (y < one ? half : zero) : zero;
-        default: return one;
+        case Activation::hard_shrink:
+            return y == zero ? zero : one;
+        case Activation::sparse_plus:
+            return at_most(one, square_root(y));
+        case Activation::sparse_sigmoid:
+            return y > zero ? (y < one ? half : zero) : zero;
+        default:
+            return one;
     }
 }
 

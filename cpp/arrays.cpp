@@ -38,10 +38,20 @@ const Names& names() {
 }
 
 std::string python_type(nb::handle value) {
-    return nb::cast<std::string>(nb::handle(reinterpret_cast<PyObject*>(Py_TYPE(value.ptr()))).attr("__name__"));
+    return nb::cast<std::string>(
+        nb::handle(reinterpret_cast<PyObject*>(Py_TYPE(value.ptr()))).attr("__name__"));
+}
+
+std::string dtype_name(nb::handle array) {
+    return nb::cast<std::string>(nb::steal(PyObject_Str(nb::object(array.attr("dtype")).ptr())));
 }
 
 std::string text_of(Index n) { return std::to_string(n); }
+
+[[noreturn]] void refuse_value(const char* function, const char* name, nb::handle value) {
+    nb::raise_type_error("%s: %s must be a NumPy array of float32 or float64, got %s", function, name,
+                         value.is_none() ? "None" : python_type(value).c_str());
+}
 
 std::string shape_text(const Array& array) {
     std::string text = "(";
@@ -65,8 +75,9 @@ std::string pattern_text(Axes& axes, const char* pattern) {
 }
 
 [[noreturn]] void refuse_shape(Axes& axes, const char* name, const Array& array, const char* pattern) {
-    throw nb::value_error((std::string(axes.function) + ": " + name + " has shape " + shape_text(array) + ", expected " +
-                           pattern_text(axes, pattern)).c_str());
+    throw nb::value_error((std::string(axes.function) + ": " + name + " has shape " + shape_text(array) +
+                           ", expected " + pattern_text(axes, pattern))
+                              .c_str());
 }
 
 void bind_shape(Axes& axes, const char* name, const Array& array, const char* pattern) {
@@ -85,14 +96,14 @@ void bind_shape(Axes& axes, const char* name, const Array& array, const char* pa
 
 void check_float(const char* function, FloatType& type, const char* name, const Array& array) {
     if (array.kind != 'f' || (array.item != 4 && array.item != 8)) {
-        const std::string came = nb::cast<std::string>(nb::str(array.keeper.attr("dtype")));
-        nb::raise_type_error("%s: %s must be float32 or float64, got %s", function, name, came.c_str());
+        nb::raise_type_error("%s: %s must be float32 or float64, got %s", function, name,
+                             dtype_name(array.keeper).c_str());
     }
     if (type.item == 0) {
         type = {array.item, name};
     } else if (type.item != array.item) {
-        nb::raise_type_error("%s: %s is float%d but %s is float%d; all arrays of a call must have one dtype", function,
-                             name, array.item * 8, type.from, type.item * 8);
+        nb::raise_type_error("%s: %s is float%d but %s is float%d; all arrays of a call must have one dtype",
+                             function, name, array.item * 8, type.from, type.item * 8);
     }
 }
 
@@ -109,13 +120,12 @@ bool last_axis_contiguous(const Array& a) {
 Array read_array(const char* function, const char* name, nb::handle value) {
     Array array;
     nb::object capsule = nb::steal(PyObject_GetAttr(value.ptr(), names().array_struct));
-    const auto* interface = capsule.is_valid()
-                                ? static_cast<const ArrayInterface*>(PyCapsule_GetPointer(capsule.ptr(), nullptr))
-                                : nullptr;
+    const auto* interface =
+        capsule.is_valid() ? static_cast<const ArrayInterface*>(PyCapsule_GetPointer(capsule.ptr(), nullptr))
+                           : nullptr;
     if (!interface || interface->two != 2) {
         PyErr_Clear();
-        nb::raise_type_error("%s: %s must be a NumPy array of float32 or float64, got %s", function, name,
-                             python_type(value).c_str());
+        refuse_value(function, name, value);
     }
     if (interface->rank > kMostAxes) {
         array.rank = interface->rank;
@@ -127,8 +137,9 @@ Array read_array(const char* function, const char* name, nb::handle value) {
         whole_strides = interface->strides[i] % interface->item == 0;
     if (interface->kind == 'f' && ((interface->flags & usable) != usable || !whole_strides)) {
         if ((interface->flags & kNativeOrder) == 0)
-            nb::raise_type_error("%s: %s has foreign byte order; convert it with .astype(dtype.newbyteorder('='))",
-                                 function, name);
+            nb::raise_type_error(
+                "%s: %s has foreign byte order; convert it with .astype(dtype.newbyteorder('='))", function,
+                name);
         return copied(function, name, nb::object(value.attr("copy")()));
     }
     array.data = static_cast<char*>(interface->data);
@@ -149,10 +160,11 @@ Array read_array(const char* function, const char* name, nb::handle value) {
     return array;
 }
 
-Array read_floats(Axes& axes, FloatType& type, const char* name, nb::handle value, const char* pattern, bool optional) {
+Array read_floats(Axes& axes, FloatType& type, const char* name, nb::handle value, const char* pattern,
+                  bool optional) {
     if (value.is_none()) {
         if (optional) return {};
-        nb::raise_type_error("%s: %s must be a NumPy array of float32 or float64, got None", axes.function, name);
+        refuse_value(axes.function, name, value);
     }
     Array array = read_array(axes.function, name, value);
     check_float(axes.function, type, name, array);
@@ -165,22 +177,27 @@ Array read_mask(Axes& axes, nb::handle value) {
     const Array array = read_array(axes.function, "mask", value);
     if (array.kind != 'b')
         nb::raise_type_error("%s: mask must be a bool array, got %s", axes.function,
-                             nb::cast<std::string>(nb::str(value.attr("dtype"))).c_str());
+                             dtype_name(value).c_str());
     bind_shape(axes, "mask", array, "NT");
     return array;
 }
 
-Array read_flat(const char* function, FloatType& type, const char* name, nb::handle value, Index size, bool writeable) {
+Array read_flat(const char* function, FloatType& type, const char* name, nb::handle value, Index size,
+                bool writeable) {
     const Array array = read_array(function, name, value);
     check_float(function, type, name, array);
     if (array.rank != 1 || !array.contiguous)
-        throw nb::value_error((std::string(function) + ": " + name + " must be flat and contiguous, got shape " +
-                               shape_text(array)).c_str());
+        throw nb::value_error((std::string(function) + ": " + name +
+                               " must be flat and contiguous, got shape " + shape_text(array))
+                                  .c_str());
     if (writeable && (!array.writeable || array.keeper.ptr() != value.ptr()))
-        throw nb::value_error((std::string(function) + ": " + name + " is changed in place, but the array is read-only or unaligned").c_str());
+        throw nb::value_error((std::string(function) + ": " + name +
+                               " is changed in place, but the array is read-only or unaligned")
+                                  .c_str());
     if (size >= 0 && array.shape[0] != size)
         throw nb::value_error((std::string(function) + ": " + name + " has " + text_of(array.shape[0]) +
-                               " elements, expected " + text_of(size)).c_str());
+                               " elements, expected " + text_of(size))
+                                  .c_str());
     return array;
 }
 
@@ -190,17 +207,40 @@ Array make_array(FloatType type, const Index* shape, int rank) {
     for (int i = 0; i < rank; ++i) PyTuple_SetItem(tuple, i, PyLong_FromSsize_t(shape[i]));
     const nb::object held = nb::steal(tuple);
     PyObject* arguments[] = {nullptr, tuple, type.item == 4 ? names().float32 : names().float64};
-    nb::object made = nb::steal(PyObject_Vectorcall(names().empty, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
+    nb::object made = nb::steal(
+        PyObject_Vectorcall(names().empty, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
     if (!made.is_valid()) nb::raise_python_error();
     return read_array("numpy.empty", "result", made);
 }
 
 namespace {
-const char* const kActivationNames[] = {
-    "linear",      "sigmoid",      "tanh",         "relu",       "relu6",        "leaky_relu",          "elu",
-    "selu",        "celu",         "gelu",         "gelu_approximate", "softplus", "softsign",          "silu",
-    "hard_sigmoid", "hard_sigmoid_keras2", "hard_silu", "hard_tanh", "mish",     "log_sigmoid",         "squareplus",
-    "exponential", "tanh_shrink",  "soft_shrink",  "hard_shrink", "sparse_plus", "sparse_sigmoid"};
+const char* const kActivationNames[] = {"linear",
+                                        "sigmoid",
+                                        "tanh",
+                                        "relu",
+                                        "relu6",
+                                        "leaky_relu",
+                                        "elu",
+                                        "selu",
+                                        "celu",
+                                        "gelu",
+                                        "gelu_approximate",
+                                        "softplus",
+                                        "softsign",
+                                        "silu",
+                                        "hard_sigmoid",
+                                        "hard_sigmoid_keras2",
+                                        "hard_silu",
+                                        "hard_tanh",
+                                        "mish",
+                                        "log_sigmoid",
+                                        "squareplus",
+                                        "exponential",
+                                        "tanh_shrink",
+                                        "soft_shrink",
+                                        "hard_shrink",
+                                        "sparse_plus",
+                                        "sparse_sigmoid"};
 static_assert(sizeof kActivationNames / sizeof *kActivationNames == static_cast<int>(Activation::count));
 }  // namespace
 
@@ -215,7 +255,8 @@ Activation read_activation(const char* function, const char* argument, nb::handl
     for (int i = 0; i < static_cast<int>(Activation::count); ++i)
         if (!std::strcmp(text, kActivationNames[i])) return static_cast<Activation>(i);
     throw nb::value_error((std::string(function) + ": " + argument + " is '" + text +
-                           "', which is not an activation the kernels know; see gatewise.kernels.ACTIVATIONS").c_str());
+                           "', which is not an activation the kernels know; see gatewise.kernels.ACTIVATIONS")
+                              .c_str());
 }
 
 }  // namespace gatewise

@@ -83,13 +83,15 @@ Array read_array(const char* function, const char* name, nb::handle value);
 // A float array of the shape that `pattern` spells, one character an axis: a letter is an axis shared by the
 // arguments (bound at first use), '4' before a letter means four times it. The last axis comes contiguous:
 // an array where it is not is copied. None gives an absent array where `optional`.
-Array read_floats(Axes& axes, FloatType& type, const char* name, nb::handle value, const char* pattern, bool optional = false);
+Array read_floats(Axes& axes, FloatType& type, const char* name, nb::handle value, const char* pattern,
+                  bool optional = false);
 
 // A bool array (N, T), or absent.
 Array read_mask(Axes& axes, nb::handle value);
 
 // A flat, contiguous float array of `size` elements (any size where negative); writeable where asked.
-Array read_flat(const char* function, FloatType& type, const char* name, nb::handle value, Index size, bool writeable);
+Array read_flat(const char* function, FloatType& type, const char* name, nb::handle value, Index size,
+                bool writeable);
 
 // A new C-contiguous float array.
 Array make_array(FloatType type, const Index* shape, int rank);

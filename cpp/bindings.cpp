@@ -24,10 +24,8 @@ void call_kernel(double flops, F kernel) {
 
 template <class T>
 const KernelsOf<T>& of(const Kernels& k) {
-    if constexpr (sizeof(T) == 4)
-        return k.f32;
-    else
-        return k.f64;
+    if constexpr (sizeof(T) == 4) return k.f32;
+    else return k.f64;
 }
 
 // Calls f with a null pointer to float or to double.
@@ -74,7 +72,8 @@ class PackedWeights {
         const Array bias = read_floats(axes, type, "b", b, "4H", true);
         F = *axes.find('F');
         H = *axes.find('H');
-        if (F == 0 || H == 0) throw nb::value_error("pack_lstm: W (F, 4H) and U (H, 4H) must have no axis of length 0");
+        if (F == 0 || H == 0)
+            throw nb::value_error("pack_lstm: W (F, 4H) and U (H, 4H) must have no axis of length 0");
         dispatch(type, [&](auto* p) {
             using T = GATEWISE_ELEMENT(p);
             const std::size_t bytes = sizeof(T) * of<T>(*kernels_).lstm_packed_size(F, H);
@@ -82,7 +81,8 @@ class PackedWeights {
             if (!memory_) throw std::bad_alloc();
             const T* flat = bias ? bias.as<T>() : nullptr;
             call_kernel(4.0 * (F + H) * H, [&] {
-                of<T>(*kernels_).lstm_pack(w.view2<const T>(), u.view2<const T>(), flat, F, H, static_cast<T*>(memory_.get()));
+                of<T>(*kernels_).lstm_pack(w.view2<const T>(), u.view2<const T>(), flat, F, H,
+                                           static_cast<T*>(memory_.get()));
             });
         });
     }
@@ -103,14 +103,16 @@ class PackedWeights {
 
 // ---- LSTM -------------------------------------------------------------------------------------------
 
-nb::tuple lstm_forward(nb::handle x_, nb::handle h0_, nb::handle c0_, nb::handle W_, nb::handle U_, nb::handle b_, nb::handle mask_,
-                       nb::handle activation_, nb::handle recurrent_, nb::handle x_dropout_, nb::handle h_dropout_) {
+nb::tuple lstm_forward(nb::handle x_, nb::handle h0_, nb::handle c0_, nb::handle W_, nb::handle U_,
+                       nb::handle b_, nb::handle mask_, nb::handle activation_, nb::handle recurrent_,
+                       nb::handle x_dropout_, nb::handle h_dropout_) {
     Axes axes("lstm_forward");
     FloatType type;
     const Array x = read_floats(axes, type, "x", x_, "NTF");
     const Array U = read_floats(axes, type, "U", U_, "H4H"), W = read_floats(axes, type, "W", W_, "F4H");
     const Array b = read_floats(axes, type, "b", b_, "4H", true);
-    const Array h0 = read_floats(axes, type, "h0", h0_, "NH", true), c0 = read_floats(axes, type, "c0", c0_, "NH", true);
+    const Array h0 = read_floats(axes, type, "h0", h0_, "NH", true),
+                c0 = read_floats(axes, type, "c0", c0_, "NH", true);
     const Array x_dropout = read_floats(axes, type, "x_dropout", x_dropout_, "NF", true);
     const Array h_dropout = read_floats(axes, type, "h_dropout", h_dropout_, "NH", true);
     const Array mask = read_mask(axes, mask_);
@@ -118,20 +120,36 @@ nb::tuple lstm_forward(nb::handle x_, nb::handle h0_, nb::handle c0_, nb::handle
     const Activation a = read_activation(axes.function, "activation", activation_);
     const Activation s = read_activation(axes.function, "recurrent_activation", recurrent_);
 
-    const Array h = make_array(type, sizes.N, sizes.T, sizes.H), c = make_array(type, sizes.N, sizes.T, sizes.H);
+    const Array h = make_array(type, sizes.N, sizes.T, sizes.H),
+                c = make_array(type, sizes.N, sizes.T, sizes.H);
     const Array gates = make_array(type, sizes.N, sizes.T, 4, sizes.H);
     Array z;
-    if (derivative_needs_input(a) || derivative_needs_input(s)) z = make_array(type, sizes.N, sizes.T, 4, sizes.H);
+    if (derivative_needs_input(a) || derivative_needs_input(s))
+        z = make_array(type, sizes.N, sizes.T, 4, sizes.H);
     dispatch(type, [&](auto* p) {
         using T = GATEWISE_ELEMENT(p);
         const KernelsOf<T>& k = of<T>(kernels());
-        LstmForward<T> in = {sizes, x.view3<const T>(), view2<const T>(h0), view2<const T>(c0), view2<const T>(x_dropout),
-                             view2<const T>(h_dropout), view3<const std::uint8_t>(mask), nullptr, a, s, h.view3<T>(),
-                             c.view3<T>(), gates.as<T>(), z ? z.as<T>() : nullptr, {}, {}};
+        LstmForward<T> in = {sizes,
+                             x.view3<const T>(),
+                             view2<const T>(h0),
+                             view2<const T>(c0),
+                             view2<const T>(x_dropout),
+                             view2<const T>(h_dropout),
+                             view3<const std::uint8_t>(mask),
+                             nullptr,
+                             a,
+                             s,
+                             h.view3<T>(),
+                             c.view3<T>(),
+                             gates.as<T>(),
+                             z ? z.as<T>() : nullptr,
+                             {},
+                             {}};
         call_kernel(flops_of(sizes), [&] {
             Workspace workspace;
             T* packed = static_cast<T*>(workspace.take(sizeof(T) * k.lstm_packed_size(sizes.F, sizes.H)));
-            k.lstm_pack(W.view2<const T>(), U.view2<const T>(), b ? b.as<T>() : nullptr, sizes.F, sizes.H, packed);
+            k.lstm_pack(W.view2<const T>(), U.view2<const T>(), b ? b.as<T>() : nullptr, sizes.F, sizes.H,
+                        packed);
             in.packed = packed;
             k.lstm_forward(in);
         });
@@ -139,14 +157,15 @@ nb::tuple lstm_forward(nb::handle x_, nb::handle h0_, nb::handle c0_, nb::handle
     return nb::make_tuple(h.keeper, c.keeper, gates.keeper, result(z));
 }
 
-nb::tuple lstm_predict(nb::handle x_, nb::handle h0_, nb::handle c0_, const PackedWeights& weights, nb::handle mask_,
-                       nb::handle activation_, nb::handle recurrent_, bool sequences) {
+nb::tuple lstm_predict(nb::handle x_, nb::handle h0_, nb::handle c0_, const PackedWeights& weights,
+                       nb::handle mask_, nb::handle activation_, nb::handle recurrent_, bool sequences) {
     Axes axes("lstm_predict");
     FloatType type = {weights.type.item, "weights"};
     axes.set('F', weights.F);
     axes.set('H', weights.H);
     const Array x = read_floats(axes, type, "x", x_, "NTF");
-    const Array h0 = read_floats(axes, type, "h0", h0_, "NH", true), c0 = read_floats(axes, type, "c0", c0_, "NH", true);
+    const Array h0 = read_floats(axes, type, "h0", h0_, "NH", true),
+                c0 = read_floats(axes, type, "c0", c0_, "NH", true);
     const Array mask = read_mask(axes, mask_);
     const LstmSizes sizes = read_sizes(axes);
     const Activation a = read_activation(axes.function, "activation", activation_);
@@ -157,9 +176,22 @@ nb::tuple lstm_predict(nb::handle x_, nb::handle h0_, nb::handle c0_, const Pack
     if (sequences) h = make_array(type, sizes.N, sizes.T, sizes.H);
     dispatch(type, [&](auto* p) {
         using T = GATEWISE_ELEMENT(p);
-        const LstmForward<T> in = {sizes, x.view3<const T>(), view2<const T>(h0), view2<const T>(c0), {}, {},
-                                   view3<const std::uint8_t>(mask), weights.memory<T>(), a, s, view3<T>(h), {}, nullptr,
-                                   nullptr, h_last.view2<T>(), c_last.view2<T>()};
+        const LstmForward<T> in = {sizes,
+                                   x.view3<const T>(),
+                                   view2<const T>(h0),
+                                   view2<const T>(c0),
+                                   {},
+                                   {},
+                                   view3<const std::uint8_t>(mask),
+                                   weights.memory<T>(),
+                                   a,
+                                   s,
+                                   view3<T>(h),
+                                   {},
+                                   nullptr,
+                                   nullptr,
+                                   h_last.view2<T>(),
+                                   c_last.view2<T>()};
         call_kernel(flops_of(sizes), [&] { of<T>(weights.made_for()).lstm_forward(in); });
     });
     return nb::make_tuple(result(h), h_last.keeper, c_last.keeper);
@@ -174,7 +206,8 @@ Wants read_wants(const char* function, nb::handle value) {
     nb::object items = nb::steal(PySequence_Tuple(value.ptr()));
     if (!items.is_valid() || PyTuple_Size(items.ptr()) != 5) {
         PyErr_Clear();
-        throw nb::value_error((std::string(function) + ": wants must be five booleans (dx, dstates, dW, dU, db)").c_str());
+        throw nb::value_error(
+            (std::string(function) + ": wants must be five booleans (dx, dstates, dW, dU, db)").c_str());
     }
     for (int i = 0; i < 5; ++i) {
         const int truth = PyObject_IsTrue(PyTuple_GetItem(items.ptr(), i));
@@ -192,21 +225,24 @@ Tape read_tape(Axes& axes, FloatType& type, nb::handle value, bool needs_z) {
     if (!PyTuple_Check(value.ptr()) || PyTuple_Size(value.ptr()) != 4)
         nb::raise_type_error("%s: tape must be what lstm_forward returned", axes.function);
     const auto read = [&](const char* name, int i, const char* pattern, bool optional) {
-        const Array a = read_floats(axes, type, name, nb::handle(PyTuple_GetItem(value.ptr(), i)), pattern, optional);
-        if (a && !a.contiguous) throw nb::value_error((std::string(axes.function) + ": " + name + " is not contiguous").c_str());
+        const Array a =
+            read_floats(axes, type, name, nb::handle(PyTuple_GetItem(value.ptr(), i)), pattern, optional);
+        if (a && !a.contiguous)
+            throw nb::value_error((std::string(axes.function) + ": " + name + " is not contiguous").c_str());
         return a;
     };
-    const Tape tape = {read("tape.h", 0, "NTH", false), read("tape.c", 1, "NTH", false), read("tape.gates", 2, "NTGH", false),
-                       read("tape.z", 3, "NTGH", true)};
+    const Tape tape = {read("tape.h", 0, "NTH", false), read("tape.c", 1, "NTH", false),
+                       read("tape.gates", 2, "NTGH", false), read("tape.z", 3, "NTGH", true)};
     if (*axes.find('G') != 4) throw nb::value_error("lstm_backward: tape.gates must have 4 gates on axis 2");
     if (needs_z && !tape.z)
         throw nb::value_error("lstm_backward: these activations need tape.z; the tape was made with others");
     return tape;
 }
 
-nb::tuple lstm_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, nb::handle c0_, nb::handle W_, nb::handle U_, nb::handle dh_,
-                        nb::handle dh_T_, nb::handle dc_T_, nb::handle mask_, nb::handle activation_, nb::handle recurrent_,
-                        nb::handle x_dropout_, nb::handle h_dropout_, nb::handle dc_, nb::handle wants_) {
+nb::tuple lstm_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, nb::handle c0_, nb::handle W_,
+                        nb::handle U_, nb::handle dh_, nb::handle dh_T_, nb::handle dc_T_, nb::handle mask_,
+                        nb::handle activation_, nb::handle recurrent_, nb::handle x_dropout_,
+                        nb::handle h_dropout_, nb::handle dc_, nb::handle wants_) {
     Axes axes("lstm_backward");
     FloatType type;
     const Activation a = read_activation(axes.function, "activation", activation_);
@@ -215,8 +251,10 @@ nb::tuple lstm_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, nb::han
     const Array x = read_floats(axes, type, "x", x_, "NTF");
     const Array U = read_floats(axes, type, "U", U_, "H4H"), W = read_floats(axes, type, "W", W_, "F4H");
     const Tape tape = read_tape(axes, type, tape_, derivative_needs_input(a) || derivative_needs_input(s));
-    const Array h0 = read_floats(axes, type, "h0", h0_, "NH", true), c0 = read_floats(axes, type, "c0", c0_, "NH", true);
-    const Array dh = read_floats(axes, type, "dh", dh_, "NTH", true), dc = read_floats(axes, type, "dc", dc_, "NTH", true);
+    const Array h0 = read_floats(axes, type, "h0", h0_, "NH", true),
+                c0 = read_floats(axes, type, "c0", c0_, "NH", true);
+    const Array dh = read_floats(axes, type, "dh", dh_, "NTH", true),
+                dc = read_floats(axes, type, "dc", dc_, "NTH", true);
     const Array dh_T = read_floats(axes, type, "dh_T", dh_T_, "NH", true);
     const Array dc_T = read_floats(axes, type, "dc_T", dc_T_, "NH", true);
     const Array x_dropout = read_floats(axes, type, "x_dropout", x_dropout_, "NF", true);
@@ -234,12 +272,31 @@ nb::tuple lstm_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, nb::han
     if (wants.db) db = make_array(type, bias_shape, 1);
     dispatch(type, [&](auto* p) {
         using T = GATEWISE_ELEMENT(p);
-        const LstmBackward<T> in = {sizes, x.view3<const T>(), view2<const T>(h0), view2<const T>(c0), W.view2<const T>(),
-                                    U.view2<const T>(), view2<const T>(x_dropout), view2<const T>(h_dropout),
-                                    view3<const std::uint8_t>(mask), a, s, tape.h.view3<const T>(), tape.c.view3<const T>(),
-                                    tape.gates.as<const T>(), tape.z ? tape.z.as<const T>() : nullptr, view3<const T>(dh),
-                                    view3<const T>(dc), view2<const T>(dh_T), view2<const T>(dc_T), dx.as<T>(), dh0.as<T>(),
-                                    dc0.as<T>(), dW.as<T>(), dU.as<T>(), db.as<T>()};
+        const LstmBackward<T> in = {sizes,
+                                    x.view3<const T>(),
+                                    view2<const T>(h0),
+                                    view2<const T>(c0),
+                                    W.view2<const T>(),
+                                    U.view2<const T>(),
+                                    view2<const T>(x_dropout),
+                                    view2<const T>(h_dropout),
+                                    view3<const std::uint8_t>(mask),
+                                    a,
+                                    s,
+                                    tape.h.view3<const T>(),
+                                    tape.c.view3<const T>(),
+                                    tape.gates.as<const T>(),
+                                    tape.z ? tape.z.as<const T>() : nullptr,
+                                    view3<const T>(dh),
+                                    view3<const T>(dc),
+                                    view2<const T>(dh_T),
+                                    view2<const T>(dc_T),
+                                    dx.as<T>(),
+                                    dh0.as<T>(),
+                                    dc0.as<T>(),
+                                    dW.as<T>(),
+                                    dU.as<T>(),
+                                    db.as<T>()};
         call_kernel(flops_of(sizes), [&] { of<T>(kernels()).lstm_backward(in); });
     });
     return nb::make_tuple(result(dx), result(dh0), result(dc0), result(dW), result(dU), result(db));
@@ -253,8 +310,7 @@ nb::object matmul(nb::handle a_, nb::handle b_, nb::handle out_, bool accumulate
         FloatType& shared = type;
         Axes free("matmul");
         const Array array = read_array("matmul", name, value);
-        if (array.rank != 2)
-            nb::raise_type_error("matmul: %s must have 2 axes, got %d", name, array.rank);
+        if (array.rank != 2) nb::raise_type_error("matmul: %s must have 2 axes, got %d", name, array.rank);
         Axes ignored("matmul");
         read_floats(ignored, shared, name, value, "RC");
         return array;
@@ -263,30 +319,46 @@ nb::object matmul(nb::handle a_, nb::handle b_, nb::handle out_, bool accumulate
     const Index rows = a.shape[0], depth = a.shape[1], columns = b.shape[1];
     const auto text = [](Index n) { return std::to_string(n); };
     if (b.shape[0] != depth)
-        throw nb::value_error(("matmul: a is (" + text(rows) + ", " + text(depth) + ") but b is (" + text(b.shape[0]) + ", " +
-                               text(columns) + "); a's columns must be b's rows").c_str());
+        throw nb::value_error(("matmul: a is (" + text(rows) + ", " + text(depth) + ") but b is (" +
+                               text(b.shape[0]) + ", " + text(columns) + "); a's columns must be b's rows")
+                                  .c_str());
     Array out = out_.is_none() ? make_array(type, rows, columns) : read("out", out_);
     if (out.shape[0] != rows || out.shape[1] != columns)
-        throw nb::value_error(("matmul: out is (" + text(out.shape[0]) + ", " + text(out.shape[1]) + "), expected (" + text(rows) +
-                               ", " + text(columns) + ")").c_str());
+        throw nb::value_error(("matmul: out is (" + text(out.shape[0]) + ", " + text(out.shape[1]) +
+                               "), expected (" + text(rows) + ", " + text(columns) + ")")
+                                  .c_str());
     if (!out.writeable) throw nb::value_error("matmul: out is read-only");
     if (accumulate && out_.is_none()) throw nb::value_error("matmul: accumulate=True needs out");
     Array bias;
     if (!bias_.is_none()) bias = read_flat("matmul", type, "bias", bias_, columns, false);
     dispatch(type, [&](auto* p) {
         using T = GATEWISE_ELEMENT(p);
-        const Matmul<T> m = {rows, columns, depth, a.as<const T>(), a.strides[0], a.strides[1], b.as<const T>(), b.strides[0],
-                             b.strides[1], out.as<T>(), out.strides[0], out.strides[1], bias ? bias.as<const T>() : nullptr,
+        const Matmul<T> m = {rows,
+                             columns,
+                             depth,
+                             a.as<const T>(),
+                             a.strides[0],
+                             a.strides[1],
+                             b.as<const T>(),
+                             b.strides[0],
+                             b.strides[1],
+                             out.as<T>(),
+                             out.strides[0],
+                             out.strides[1],
+                             bias ? bias.as<const T>() : nullptr,
                              accumulate};
         call_kernel(2.0 * rows * columns * depth, [&] { of<T>(kernels()).matmul(m); });
     });
     return out.keeper;
 }
 
-nb::object like(FloatType type, const Array& array) { return make_array(type, array.shape, array.rank).keeper; }
+nb::object like(FloatType type, const Array& array) {
+    return make_array(type, array.shape, array.rank).keeper;
+}
 
 // A C-contiguous float array of any rank.
-Array read_whole(const char* function, FloatType& type, const char* name, nb::handle value, const Array* same_shape) {
+Array read_whole(const char* function, FloatType& type, const char* name, nb::handle value,
+                 const Array* same_shape) {
     Array array = read_array(function, name, value);
     Axes axes(function);
     char pattern[kMostAxes + 1] = {};
@@ -295,7 +367,8 @@ Array read_whole(const char* function, FloatType& type, const char* name, nb::ha
         if (same_shape && i < same_shape->rank) axes.set(pattern[i], same_shape->shape[i]);
     }
     if (same_shape && same_shape->rank != array.rank)
-        throw nb::value_error((std::string(function) + ": " + name + " must have the shape of the first array").c_str());
+        throw nb::value_error(
+            (std::string(function) + ": " + name + " must have the shape of the first array").c_str());
     array = read_floats(axes, type, name, value, pattern);
     if (array.contiguous) return array;
     const nb::object numpy = nb::module_::import_("numpy");
@@ -311,7 +384,8 @@ nb::object activation_forward(nb::handle name, nb::handle x_) {
     const Array y = read_array(function, "result", made);
     dispatch(type, [&](auto* p) {
         using T = GATEWISE_ELEMENT(p);
-        call_kernel(20.0 * x.size(), [&] { of<T>(kernels()).activation_forward(a, x.as<T>(), y.as<T>(), x.size()); });
+        call_kernel(20.0 * x.size(),
+                    [&] { of<T>(kernels()).activation_forward(a, x.as<T>(), y.as<T>(), x.size()); });
     });
     return made;
 }
@@ -325,8 +399,9 @@ nb::object activation_backward(nb::handle name, nb::handle dy_, nb::handle x_, n
     if (!x_.is_none()) x = read_whole(function, type, "x", x_, &dy);
     if (!y_.is_none()) y = read_whole(function, type, "y", y_, &dy);
     if (derivative_needs_input(a) ? !x : (a != Activation::linear && !y))
-        throw nb::value_error((std::string(function) + ": the derivative of " + activation_name(a) + " needs " +
-                               (derivative_needs_input(a) ? "x, the input" : "y, the output")).c_str());
+        throw nb::value_error((std::string(function) + ": the derivative of " + activation_name(a) +
+                               " needs " + (derivative_needs_input(a) ? "x, the input" : "y, the output"))
+                                  .c_str());
     const nb::object made = like(type, dy);
     const Array dx = read_array(function, "result", made);
     dispatch(type, [&](auto* p) {
@@ -354,36 +429,41 @@ struct Flat {
     template <class T>
     Optimizer<T> step(double rate, double decay1, double decay2, double epsilon, bool nesterov) const {
         return {w.size(), w.as<T>(), g.as<T>(), {states[0].as<T>(), states[1].as<T>(), states[2].as<T>()},
-                rate, decay1, decay2, epsilon, nesterov};
+                rate,     decay1,    decay2,    epsilon,
+                nesterov};
     }
 };
 
 void sgd_step(nb::handle w, nb::handle g, double lr, double momentum, nb::handle velocity, bool nesterov) {
     Flat flat("sgd_step", w, g);
     flat.state(0, "velocity", velocity);
-    if (momentum != 0 && velocity.is_none()) throw nb::value_error("sgd_step: momentum needs the array velocity");
+    if (momentum != 0 && velocity.is_none())
+        throw nb::value_error("sgd_step: momentum needs the array velocity");
     dispatch(flat.type, [&](auto* p) {
         using T = GATEWISE_ELEMENT(p);
-        call_kernel(30.0 * flat.w.size(), [&] { of<T>(kernels()).sgd(flat.step<T>(lr, momentum, 0, 0, nesterov)); });
+        call_kernel(30.0 * flat.w.size(),
+                    [&] { of<T>(kernels()).sgd(flat.step<T>(lr, momentum, 0, 0, nesterov)); });
     });
 }
 
-void rmsprop_step(nb::handle w, nb::handle g, nb::handle mean_square, double lr, double rho, double epsilon, double momentum,
-                  nb::handle velocity, nb::handle mean) {
+void rmsprop_step(nb::handle w, nb::handle g, nb::handle mean_square, double lr, double rho, double epsilon,
+                  double momentum, nb::handle velocity, nb::handle mean) {
     Flat flat("rmsprop_step", w, g);
     if (mean_square.is_none()) throw nb::value_error("rmsprop_step: mean_square must be an array, got None");
     flat.state(0, "mean_square", mean_square);
     flat.state(1, "velocity", velocity);
     flat.state(2, "mean", mean);
-    if (momentum != 0 && velocity.is_none()) throw nb::value_error("rmsprop_step: momentum needs the array velocity");
+    if (momentum != 0 && velocity.is_none())
+        throw nb::value_error("rmsprop_step: momentum needs the array velocity");
     dispatch(flat.type, [&](auto* p) {
         using T = GATEWISE_ELEMENT(p);
-        call_kernel(30.0 * flat.w.size(), [&] { of<T>(kernels()).rmsprop(flat.step<T>(lr, rho, momentum, epsilon, false)); });
+        call_kernel(30.0 * flat.w.size(),
+                    [&] { of<T>(kernels()).rmsprop(flat.step<T>(lr, rho, momentum, epsilon, false)); });
     });
 }
 
-void adam_step(nb::handle w, nb::handle g, nb::handle m, nb::handle v, double alpha, double beta_1, double beta_2, double epsilon,
-               nb::handle v_hat) {
+void adam_step(nb::handle w, nb::handle g, nb::handle m, nb::handle v, double alpha, double beta_1,
+               double beta_2, double epsilon, nb::handle v_hat) {
     Flat flat("adam_step", w, g);
     if (m.is_none() || v.is_none()) throw nb::value_error("adam_step: m and v must be arrays, got None");
     flat.state(0, "m", m);
@@ -391,7 +471,8 @@ void adam_step(nb::handle w, nb::handle g, nb::handle m, nb::handle v, double al
     flat.state(2, "v_hat", v_hat);
     dispatch(flat.type, [&](auto* p) {
         using T = GATEWISE_ELEMENT(p);
-        call_kernel(30.0 * flat.w.size(), [&] { of<T>(kernels()).adam(flat.step<T>(alpha, beta_1, beta_2, epsilon, false)); });
+        call_kernel(30.0 * flat.w.size(),
+                    [&] { of<T>(kernels()).adam(flat.step<T>(alpha, beta_1, beta_2, epsilon, false)); });
     });
 }
 
@@ -408,7 +489,8 @@ double sum_of_squares(nb::handle g_) {
 
 nb::tuple activations() {
     nb::list all;
-    for (int i = 0; i < static_cast<int>(Activation::count); ++i) all.append(activation_name(static_cast<Activation>(i)));
+    for (int i = 0; i < static_cast<int>(Activation::count); ++i)
+        all.append(activation_name(static_cast<Activation>(i)));
     return nb::tuple(all);
 }
 
@@ -419,7 +501,9 @@ nb::tuple instruction_set_names() {
 }
 
 void set_threads_checked(long count) {
-    if (count < 1) throw nb::value_error(("set_threads: the count must be at least 1, got " + std::to_string(count)).c_str());
+    if (count < 1)
+        throw nb::value_error(
+            ("set_threads: the count must be at least 1, got " + std::to_string(count)).c_str());
     set_threads(count > 1024 ? 1024 : static_cast<int>(count));
 }
 
@@ -431,75 +515,105 @@ NB_MODULE(_native, m) {
     using namespace nb::literals;
     m.doc() = "Recurrent kernels in C++. Use them through gatewise.kernels, which documents them.";
     const nb::object none = nb::none();
+    // None where it may not be is refused by the functions themselves, by name.
+    const auto any = [](const char* name) { return nb::arg(name).none(); };
     const auto none_or = [&](const char* name) { return nb::arg(name).none() = none; };
 
     kernels();  // an unknown $GATEWISE_ISA is an error now, not in the first kernel
 
-    nb::class_<PackedWeights>(m, "PackedLSTM", "LSTM weights in the kernels' own order, for any number of lstm_predict calls.")
-        .def_prop_ro("features", [](const PackedWeights& w) { return w.F; }, "F, the number of input features.")
+    nb::class_<PackedWeights>(m, "PackedLSTM",
+                              "LSTM weights in the kernels' own order, for any number of lstm_predict calls.")
+        .def_prop_ro(
+            "features", [](const PackedWeights& w) { return w.F; }, "F, the number of input features.")
         .def_prop_ro("units", [](const PackedWeights& w) { return w.H; }, "H, the number of units.");
-    m.def("pack_lstm", [](nb::handle W, nb::handle U, nb::handle b) { return new PackedWeights(W, U, b); }, "W"_a, "U"_a,
-          none_or("b"), nb::rv_policy::take_ownership,
-          nb::sig("def pack_lstm(W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None = None) -> PackedLSTM"));
+    m.def(
+        "pack_lstm", [](nb::handle W, nb::handle U, nb::handle b) { return new PackedWeights(W, U, b); },
+        any("W"), any("U"), none_or("b"), nb::rv_policy::take_ownership,
+        nb::sig("def pack_lstm(W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None = None) -> "
+                "PackedLSTM"));
 
-    m.def("lstm_forward", &lstm_forward, "x"_a, nb::arg("h0").none(), nb::arg("c0").none(), "W"_a, "U"_a, nb::arg("b").none(),
-          none_or("mask"), "activation"_a = "tanh", "recurrent_activation"_a = "sigmoid", none_or("x_dropout"), none_or("h_dropout"),
-          nb::sig("def lstm_forward(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, W: numpy.ndarray, "
-                  "U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, activation: str = 'tanh', "
+    m.def("lstm_forward", &lstm_forward, any("x"), any("h0"), any("c0"), any("W"), any("U"), any("b"),
+          none_or("mask"), nb::arg("activation").none() = "tanh",
+          nb::arg("recurrent_activation").none() = "sigmoid", none_or("x_dropout"), none_or("h_dropout"),
+          nb::sig("def lstm_forward(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, W: "
+                  "numpy.ndarray, "
+                  "U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, activation: "
+                  "str = 'tanh', "
                   "recurrent_activation: str = 'sigmoid', x_dropout: numpy.ndarray | None = None, "
                   "h_dropout: numpy.ndarray | None = None) -> "
                   "tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray | None]"));
-    m.def("lstm_predict", &lstm_predict, "x"_a, nb::arg("h0").none(), nb::arg("c0").none(), "weights"_a, none_or("mask"),
-          "activation"_a = "tanh", "recurrent_activation"_a = "sigmoid", "sequences"_a = false,
-          nb::sig("def lstm_predict(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, weights: PackedLSTM, "
-                  "mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', "
+    m.def("lstm_predict", &lstm_predict, any("x"), any("h0"), any("c0"), "weights"_a, none_or("mask"),
+          nb::arg("activation").none() = "tanh", nb::arg("recurrent_activation").none() = "sigmoid",
+          "sequences"_a = false,
+          nb::sig("def lstm_predict(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, "
+                  "weights: PackedLSTM, "
+                  "mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = "
+                  "'sigmoid', "
                   "sequences: bool = False) -> tuple[numpy.ndarray | None, numpy.ndarray, numpy.ndarray]"));
-    m.def("lstm_backward", &lstm_backward, "tape"_a, "x"_a, nb::arg("h0").none(), nb::arg("c0").none(), "W"_a, "U"_a, none_or("dh"),
-          none_or("dh_T"), none_or("dc_T"), none_or("mask"), "activation"_a = "tanh", "recurrent_activation"_a = "sigmoid",
-          none_or("x_dropout"), none_or("h_dropout"), none_or("dc"), "wants"_a = nb::make_tuple(true, true, true, true, true),
-          nb::sig("def lstm_backward(tape: tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray | None], "
-                  "x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, "
-                  "dh: numpy.ndarray | None = None, dh_T: numpy.ndarray | None = None, dc_T: numpy.ndarray | None = None, "
-                  "mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', "
+    m.def("lstm_backward", &lstm_backward, any("tape"), any("x"), any("h0"), any("c0"), any("W"), any("U"),
+          none_or("dh"), none_or("dh_T"), none_or("dc_T"), none_or("mask"),
+          nb::arg("activation").none() = "tanh", nb::arg("recurrent_activation").none() = "sigmoid",
+          none_or("x_dropout"), none_or("h_dropout"), none_or("dc"),
+          nb::arg("wants").none() = nb::make_tuple(true, true, true, true, true),
+          nb::sig("def lstm_backward(tape: tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray "
+                  "| None], "
+                  "x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, W: numpy.ndarray, "
+                  "U: numpy.ndarray, "
+                  "dh: numpy.ndarray | None = None, dh_T: numpy.ndarray | None = None, dc_T: numpy.ndarray | "
+                  "None = None, "
+                  "mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = "
+                  "'sigmoid', "
                   "x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, "
-                  "dc: numpy.ndarray | None = None, wants: tuple[bool, bool, bool, bool, bool] = (True, True, True, True, True)) "
-                  "-> tuple[numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, "
+                  "dc: numpy.ndarray | None = None, wants: tuple[bool, bool, bool, bool, bool] = (True, "
+                  "True, True, True, True)) "
+                  "-> tuple[numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray "
+                  "| None, "
                   "numpy.ndarray | None, numpy.ndarray | None]"));
 
-    m.def("matmul", &matmul, "a"_a, "b"_a, none_or("out"), "accumulate"_a = false, none_or("bias"),
-          nb::sig("def matmul(a: numpy.ndarray, b: numpy.ndarray, out: numpy.ndarray | None = None, accumulate: bool = False, "
+    m.def("matmul", &matmul, any("a"), any("b"), none_or("out"), "accumulate"_a = false, none_or("bias"),
+          nb::sig("def matmul(a: numpy.ndarray, b: numpy.ndarray, out: numpy.ndarray | None = None, "
+                  "accumulate: bool = False, "
                   "bias: numpy.ndarray | None = None) -> numpy.ndarray"));
-    m.def("activation_forward", &activation_forward, "name"_a, "x"_a,
+    m.def("activation_forward", &activation_forward, "name"_a, any("x"),
           nb::sig("def activation_forward(name: str, x: numpy.ndarray) -> numpy.ndarray"));
-    m.def("activation_backward", &activation_backward, "name"_a, "dy"_a, none_or("x"), none_or("y"),
+    m.def("activation_backward", &activation_backward, "name"_a, any("dy"), none_or("x"), none_or("y"),
           nb::sig("def activation_backward(name: str, dy: numpy.ndarray, x: numpy.ndarray | None = None, "
                   "y: numpy.ndarray | None = None) -> numpy.ndarray"));
 
-    m.def("sgd_step", &sgd_step, "w"_a, "g"_a, "lr"_a, "momentum"_a = 0.0, none_or("velocity"), "nesterov"_a = false,
+    m.def("sgd_step", &sgd_step, any("w"), any("g"), "lr"_a, "momentum"_a = 0.0, none_or("velocity"),
+          "nesterov"_a = false,
           nb::sig("def sgd_step(w: numpy.ndarray, g: numpy.ndarray, lr: float, momentum: float = 0.0, "
                   "velocity: numpy.ndarray | None = None, nesterov: bool = False) -> None"));
-    m.def("rmsprop_step", &rmsprop_step, "w"_a, "g"_a, "mean_square"_a, "lr"_a, "rho"_a = 0.9, "epsilon"_a = 1e-7, "momentum"_a = 0.0,
-          none_or("velocity"), none_or("mean"),
-          nb::sig("def rmsprop_step(w: numpy.ndarray, g: numpy.ndarray, mean_square: numpy.ndarray, lr: float, rho: float = 0.9, "
+    m.def("rmsprop_step", &rmsprop_step, any("w"), any("g"), any("mean_square"), "lr"_a, "rho"_a = 0.9,
+          "epsilon"_a = 1e-7, "momentum"_a = 0.0, none_or("velocity"), none_or("mean"),
+          nb::sig("def rmsprop_step(w: numpy.ndarray, g: numpy.ndarray, mean_square: numpy.ndarray, lr: "
+                  "float, rho: float = 0.9, "
                   "epsilon: float = 1e-7, momentum: float = 0.0, velocity: numpy.ndarray | None = None, "
                   "mean: numpy.ndarray | None = None) -> None"));
-    m.def("adam_step", &adam_step, "w"_a, "g"_a, "m"_a, "v"_a, "alpha"_a, "beta_1"_a = 0.9, "beta_2"_a = 0.999, "epsilon"_a = 1e-7,
-          none_or("v_hat"),
-          nb::sig("def adam_step(w: numpy.ndarray, g: numpy.ndarray, m: numpy.ndarray, v: numpy.ndarray, alpha: float, "
-                  "beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, v_hat: numpy.ndarray | None = None) -> None"));
-    m.def("sum_of_squares", &sum_of_squares, "g"_a, nb::sig("def sum_of_squares(g: numpy.ndarray) -> float"));
+    m.def("adam_step", &adam_step, any("w"), any("g"), any("m"), any("v"), "alpha"_a, "beta_1"_a = 0.9,
+          "beta_2"_a = 0.999, "epsilon"_a = 1e-7, none_or("v_hat"),
+          nb::sig("def adam_step(w: numpy.ndarray, g: numpy.ndarray, m: numpy.ndarray, v: numpy.ndarray, "
+                  "alpha: float, "
+                  "beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, v_hat: numpy.ndarray | "
+                  "None = None) -> None"));
+    m.def("sum_of_squares", &sum_of_squares, any("g"),
+          nb::sig("def sum_of_squares(g: numpy.ndarray) -> float"));
 
     m.def("get_threads", &get_threads, "The number of threads a kernel may use.");
     m.def("set_threads", &set_threads_checked, "count"_a, "Sets the number of threads a kernel may use.");
     m.def("instruction_set", [] { return kernels().name; }, "The instruction set in use.");
-    m.def("supported_instruction_sets", &instruction_set_names, "Those this machine can run, the plainest first.",
+    m.def("supported_instruction_sets", &instruction_set_names,
+          "Those this machine can run, the plainest first.",
           nb::sig("def supported_instruction_sets() -> tuple[str, ...]"));
-    m.def("use_instruction_set", [](const char* name) {
-        try {
-            use_kernels(name);
-        } catch (const std::runtime_error& e) {
-            throw nb::value_error(e.what());
-        }
-    }, "name"_a, "Switches every following call to another instruction set; for tests and measurements.");
+    m.def(
+        "use_instruction_set",
+        [](const char* name) {
+            try {
+                use_kernels(name);
+            } catch (const std::runtime_error& e) {
+                throw nb::value_error(e.what());
+            }
+        },
+        "name"_a, "Switches every following call to another instruction set; for tests and measurements.");
     m.attr("ACTIVATIONS") = activations();
 }

@@ -14,8 +14,8 @@ namespace gatewise {
 namespace GATEWISE_ISA {
 
 constexpr Index kDepthBlock = 256;
-constexpr Index kRowBlock = 96;      // rows of a packed at once
-constexpr Index kPanelBlock = 8;     // panels of b packed at once
+constexpr Index kRowBlock = 96;   // rows of a packed at once
+constexpr Index kPanelBlock = 8;  // panels of b packed at once
 constexpr double kFlopsWorthAThread = 1.5e6;
 
 // The number of threads that `flops` of work are worth.
@@ -74,8 +74,7 @@ struct RowsPacked {
         packed = to;
         for (Index k = 0; k < depth; ++k, to += m1 - m0) {
             const T* from = a + m0 * row_stride + (k0 + k) * depth_stride;
-            if (row_stride == 1)
-                std::memcpy(to, from, sizeof(T) * (m1 - m0));
+            if (row_stride == 1) std::memcpy(to, from, sizeof(T) * (m1 - m0));
             else
                 for (Index m = 0; m < m1 - m0; ++m) to[m] = from[m * row_stride];
         }
@@ -121,15 +120,13 @@ struct IntoMatrix {
     }
     void resume(Index m, Index n, Index width, T* sums) const {
         const T* from = c + m * row_stride + n * column_stride;
-        if (column_stride == 1)
-            std::memcpy(sums, from, sizeof(T) * width);
+        if (column_stride == 1) std::memcpy(sums, from, sizeof(T) * width);
         else
             for (Index i = 0; i < width; ++i) sums[i] = from[i * column_stride];
     }
     void finish(Index m, Index n, Index width, const T* sums, bool) const {
         T* to = c + m * row_stride + n * column_stride;
-        if (column_stride == 1)
-            std::memcpy(to, sums, sizeof(T) * width);
+        if (column_stride == 1) std::memcpy(to, sums, sizeof(T) * width);
         else
             for (Index i = 0; i < width; ++i) to[i * column_stride] = sums[i];
     }
@@ -147,16 +144,15 @@ struct Gemm {
     Index depth, columns;
 
     // One tile: rows [m, m + r) and the panel at column n.
-    void run_tile(Index m, Index r, const Segment<T>& segment, Index n, Index vectors, bool first, bool last) const {
+    void run_tile(Index m, Index r, const Segment<T>& segment, Index n, Index vectors, bool first,
+                  bool last) const {
         TileSums<T> sums;
         const Index width = min_of(columns - n, vectors * L), across = vectors * L;
         for (Index i = 0; i < r; ++i) {
             T* row = sums.at + i * across;
             if (width < across) std::memset(row, 0, sizeof(T) * across);
-            if (first)
-                c.start(m + i, n, width, row);
-            else
-                c.resume(m + i, n, width, row);
+            if (first) c.start(m + i, n, width, row);
+            else c.resume(m + i, n, width, row);
         }
         const TileWork<T> work = {{segment, {}}, 1, 0, sums.at, across, 0};
         tile_for<T, A::kRows>(r, vectors)(work, sums.at);
@@ -189,8 +185,8 @@ struct Gemm {
             do {
                 const Index block = min_of(kDepthBlock, depth - k0);
                 for (Index n = n0; n < n1; n += kAcross)
-                    b.panel(n, min_of(columns - n, kAcross), min_of(kMostColumns, ceil_div(columns - n, L)), k0, block,
-                            scratch + (n - n0) * block);
+                    b.panel(n, min_of(columns - n, kAcross), min_of(kMostColumns, ceil_div(columns - n, L)),
+                            k0, block, scratch + (n - n0) * block);
                 for (Index m0 = rows.begin; m0 < rows.end; m0 += kRowBlock) {
                     const Index m1 = min_of(m0 + kRowBlock, rows.end);
                     a.block(m0, m1, k0, block, packed_a);
@@ -208,7 +204,8 @@ GW_INLINE Index row_parts(Index rows, Index panels, Index team) {
     double least = 1e300;
     for (Index parts = 1; parts <= team; ++parts) {
         if (team % parts) continue;
-        const Index tallest = ceil_div(ceil_div(rows, kMostRows), parts), widest = ceil_div(panels, team / parts);
+        const Index tallest = ceil_div(ceil_div(rows, kMostRows), parts),
+                    widest = ceil_div(panels, team / parts);
         // The time of the slowest part, and a little for what it must pack.
         const double cost = (double)tallest * widest + 0.1 * (double)(tallest + 4 * widest);
         if (cost < least) {
@@ -243,13 +240,16 @@ static void matmul(const Matmul<T>& m) {
     const T *a = turn ? m.b : m.a, *b = turn ? m.a : m.b;
     const Index a_row = turn ? m.b_column : m.a_row, a_depth = turn ? m.b_row : m.a_column;
     const Index b_depth = turn ? m.a_column : m.b_row, b_column = turn ? m.a_row : m.b_column;
-    const IntoMatrix<T> into = {m.c,    turn ? m.c_column : m.c_row, turn ? m.c_row : m.c_column, m.bias,
-                                turn ? 1 : 0, turn ? 0 : 1, m.accumulate};
+    const IntoMatrix<T> into = {m.c,
+                                turn ? m.c_column : m.c_row,
+                                turn ? m.c_row : m.c_column,
+                                m.bias,
+                                turn ? 1 : 0,
+                                turn ? 0 : 1,
+                                m.accumulate};
     const ColumnsPacked<T> from = {b, b_depth, b_column};
-    if (a_depth == 1)
-        gemm<T>(rows, columns, m.depth, RowsInPlace<T>{a, a_row}, from, into);
-    else
-        gemm<T>(rows, columns, m.depth, RowsPacked<T>{a, a_row, a_depth}, from, into);
+    if (a_depth == 1) gemm<T>(rows, columns, m.depth, RowsInPlace<T>{a, a_row}, from, into);
+    else gemm<T>(rows, columns, m.depth, RowsPacked<T>{a, a_row, a_depth}, from, into);
 }
 
 }  // namespace GATEWISE_ISA

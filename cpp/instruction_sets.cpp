@@ -27,8 +27,9 @@ std::vector<const Kernels*> supported_kernels() {
 #if defined(GATEWISE_X86)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back(&kernels_avx2);
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("fma"))
         all.push_back(&kernels_avx512);
 #endif
     return all;
@@ -43,6 +44,8 @@ const Kernels& kernels() {
     return *present;
 }
 
-void use_kernels(const char* name) { chosen.store(find(name, "the instruction set"), std::memory_order_relaxed); }
+void use_kernels(const char* name) {
+    chosen.store(find(name, "the instruction set"), std::memory_order_relaxed);
+}
 
 }  // namespace gatewise

@@ -11,7 +11,8 @@ template <class T>
 static void activation_forward(Activation a, const T* x, T* y, Index size) {
     constexpr int L = Simd<T>::kLanes;
     auto block = [&](Index begin, Index end) {
-        for (Index i = begin; i < end; i += L) store_first(y + i, activate<T>(a, load_first(x + i, end - i)), end - i);
+        for (Index i = begin; i < end; i += L)
+            store_first(y + i, activate<T>(a, load_first(x + i, end - i)), end - i);
     };
     sweep(size, block);
 }
@@ -23,7 +24,8 @@ static void activation_backward(Activation a, const T* dy, const T* x, const T* 
     auto block = [&](Index begin, Index end) {
         for (Index i = begin; i < end; i += L) {
             const Index some = end - i;
-            const V slope = derivative<T>(a, y ? load_first(y + i, some) : V{}, x ? load_first(x + i, some) : V{});
+            const V slope =
+                derivative<T>(a, y ? load_first(y + i, some) : V{}, x ? load_first(x + i, some) : V{});
             store_first(dx + i, load_first(dy + i, some) * slope, some);
         }
     };
@@ -32,8 +34,9 @@ static void activation_backward(Activation a, const T* dy, const T* x, const T* 
 
 template <class T>
 static constexpr KernelsOf<T> table() {
-    return {lstm_packed_size<T>, lstm_pack<T>,       lstm_forward<T>, lstm_backward<T>, matmul<T>,        activation_forward<T>,
-            activation_backward<T>, sgd<T>, rmsprop<T>,      adam<T>,   sum_of_squares<T>};
+    return {lstm_packed_size<T>,   lstm_pack<T>,           lstm_forward<T>, lstm_backward<T>, matmul<T>,
+            activation_forward<T>, activation_backward<T>, sgd<T>,          rmsprop<T>,       adam<T>,
+            sum_of_squares<T>};
 }
 
 }  // namespace GATEWISE_ISA

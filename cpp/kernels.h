@@ -70,16 +70,16 @@ struct PackedLstm {
 template <class T>
 struct LstmForward {
     LstmSizes sizes;
-    View3<const T> x;                       // (N, T, F)
-    View2<const T> h0, c0;                  // (N, H)
-    View2<const T> x_dropout, h_dropout;    // (N, F), (N, H)
-    View3<const std::uint8_t> mask;         // (N, T): inner is the stride of T
-    const T* packed;                        // from lstm_pack
+    View3<const T> x;                     // (N, T, F)
+    View2<const T> h0, c0;                // (N, H)
+    View2<const T> x_dropout, h_dropout;  // (N, F), (N, H)
+    View3<const std::uint8_t> mask;       // (N, T): inner is the stride of T
+    const T* packed;                      // from lstm_pack
     Activation activation, recurrent_activation;
-    View3<T> h, c;                          // (N, T, H); c absent in prediction
-    T* gates;                               // (N, T, 4, H) contiguous; absent in prediction
-    T* z;                                   // (N, T, 4, H) contiguous, before activation; mostly absent
-    View2<T> h_last, c_last;                // (N, H)
+    View3<T> h, c;            // (N, T, H); c absent in prediction
+    T* gates;                 // (N, T, 4, H) contiguous; absent in prediction
+    T* z;                     // (N, T, 4, H) contiguous, before activation; mostly absent
+    View2<T> h_last, c_last;  // (N, H)
 };
 
 template <class T>
@@ -90,12 +90,12 @@ struct LstmBackward {
     View2<const T> x_dropout, h_dropout;
     View3<const std::uint8_t> mask;
     Activation activation, recurrent_activation;
-    View3<const T> h, c;                    // the tape; contiguous
+    View3<const T> h, c;  // the tape; contiguous
     const T* gates;
     const T* z;
-    View3<const T> dh, dc;                  // (N, T, H)
-    View2<const T> dh_last, dc_last;        // (N, H)
-    T *dx, *dh0, *dc0, *dW, *dU, *db;       // contiguous; null where not wanted
+    View3<const T> dh, dc;             // (N, T, H)
+    View2<const T> dh_last, dc_last;   // (N, H)
+    T *dx, *dh0, *dc0, *dW, *dU, *db;  // contiguous; null where not wanted
 };
 
 // c = a b, or c += a b; then + bias along the rows.
@@ -125,7 +125,8 @@ struct Optimizer {
 template <class T>
 struct KernelsOf {
     std::ptrdiff_t (*lstm_packed_size)(std::ptrdiff_t F, std::ptrdiff_t H);
-    void (*lstm_pack)(View2<const T> W, View2<const T> U, const T* b, std::ptrdiff_t F, std::ptrdiff_t H, T* packed);
+    void (*lstm_pack)(View2<const T> W, View2<const T> U, const T* b, std::ptrdiff_t F, std::ptrdiff_t H,
+                      T* packed);
     void (*lstm_forward)(const LstmForward<T>&);
     void (*lstm_backward)(const LstmBackward<T>&);
     void (*matmul)(const Matmul<T>&);

@@ -34,7 +34,8 @@ static void lstm_pack(View2<const T> W, View2<const T> U, const T* b, Index F, I
         const Index n = min_of(L, H - u);
         for (Index k = 0; k < F + H; ++k) {
             const T* row = k < F ? W.data + k * W.stride : U.data + (k - F) * U.stride;
-            for (Index gate = 0; gate < 4; ++gate, packed += L) store(packed, load_first(row + gate * H + u, n));
+            for (Index gate = 0; gate < 4; ++gate, packed += L)
+                store(packed, load_first(row + gate * H + u, n));
         }
         for (Index gate = 0; gate < 4; ++gate, bias += L)
             store(bias, b ? load_first(b + gate * H + u, n) : typename Simd<T>::V{});
@@ -66,12 +67,12 @@ struct LstmForwardCell {
     using V = typename Simd<T>::V;
 
     const LstmForward<T>& in;
-    Index width;       // H rounded up to whole vectors: a row of the state buffers
-    T* h_state[2];     // (N, width) each; what the next step multiplies: h, times h_dropout where given
-    T* c_state;        // (N, width)
-    T* h_plain;        // (N, width), h without dropout, kept only for masked steps under dropout
-    T* projected;      // (N, T, blocks, 4, L): x W + b, or null
-    T* x_dropped;      // (N, F): this step's x times x_dropout, or null
+    Index width;    // H rounded up to whole vectors: a row of the state buffers
+    T* h_state[2];  // (N, width) each; what the next step multiplies: h, times h_dropout where given
+    T* c_state;     // (N, width)
+    T* h_plain;     // (N, width), h without dropout, kept only for masked steps under dropout
+    T* projected;   // (N, T, blocks, 4, L): x W + b, or null
+    T* x_dropped;   // (N, F): this step's x times x_dropout, or null
 
     Index columns(Index) const { return 4; }
     Index depth() const { return in.sizes.F + in.sizes.H; }
@@ -116,11 +117,12 @@ struct LstmForwardCell {
                 for (Index i = 0; i < tiles.count; ++i) {
                     const Index r = tiles.height + (i < tiles.taller);
                     TileSums<T> sums;
-                    const TileWork<T> work = {{{x_row(n, t), in.x.inner, 1, in.sizes.F, panel(p)}, {}}, 1, 0, bias(p), 0, 0};
+                    const TileWork<T> work = {
+                        {{x_row(n, t), in.x.inner, 1, in.sizes.F, panel(p)}, {}}, 1, 0, bias(p), 0, 0};
                     tile_for<T, Rows::kAlongDepth>(r, 4)(work, sums.at);
                     for (Index k = 0; k < r; ++k)
-                        std::memcpy(projected + (n * steps + t + k) * row_size + p * 4 * L, sums.at + k * 4 * L,
-                                    sizeof(T) * 4 * L);
+                        std::memcpy(projected + (n * steps + t + k) * row_size + p * 4 * L,
+                                    sums.at + k * 4 * L, sizeof(T) * 4 * L);
                     t += r;
                 }
             }
@@ -137,7 +139,8 @@ struct LstmForwardCell {
         const Index panel_stride = depth() * 4 * L;
         if (projected) {
             const Index row = width * 4;
-            return {{of_h, {}}, 1, panel_stride, projected + (n * in.sizes.T + t) * row + p * 4 * L, in.sizes.T * row, 4 * L};
+            return {{of_h, {}},       1,    panel_stride, projected + (n * in.sizes.T + t) * row + p * 4 * L,
+                    in.sizes.T * row, 4 * L};
         }
         const Segment<T> of_x = x_dropped ? Segment<T>{x_dropped + n * F, F, 1, F, panel(p)}
                                           : Segment<T>{x_row(n, t), in.x.outer, 1, F, panel(p)};
@@ -148,11 +151,11 @@ struct LstmForwardCell {
     void epilogue(Index t, Index n, Index rows, Index p, const T* sums) {
         if (in.activation == Activation::tanh && in.recurrent_activation == Activation::sigmoid)
             finish_rows(t, n, rows, p, sums, Activation::tanh, Activation::sigmoid);
-        else
-            finish_rows(t, n, rows, p, sums, in.activation, in.recurrent_activation);
+        else finish_rows(t, n, rows, p, sums, in.activation, in.recurrent_activation);
     }
 
-    __attribute__((always_inline)) inline void finish_rows(Index t, Index n0, Index rows, Index p, const T* sums, Activation a, Activation s) {
+    __attribute__((always_inline)) inline void finish_rows(Index t, Index n0, Index rows, Index p,
+                                                           const T* sums, Activation a, Activation s) {
         const Index u = p * L, some = min_of(L, in.sizes.H - u);
         for (Index r = 0; r < rows; ++r, sums += 4 * L) {
             const Index n = n0 + r;
@@ -189,7 +192,8 @@ struct LstmForwardCell {
 
     void keep_sums(T* to, Index t, Index n, Index u, Index some, const T* sums) const {
         to += ((n * in.sizes.T + t) * 4) * in.sizes.H + u;
-        for (Index gate = 0; gate < 4; ++gate) store_first(to + gate * in.sizes.H, load(sums + gate * L), some);
+        for (Index gate = 0; gate < 4; ++gate)
+            store_first(to + gate * in.sizes.H, load(sums + gate * L), some);
     }
 
     void keep(Index t, Index n, Index u, Index some, V h, V c) const {
@@ -214,12 +218,11 @@ static void lstm_forward(const LstmForward<T>& in) {
 
     Workspace workspace;
     const auto take = [&](Index count) { return (T*)workspace.take(sizeof(T) * count); };
-    LstmForwardCell<T> cell = {in, width, {take(N * width), take(N * width)}, take(N * width), nullptr, nullptr, nullptr};
+    LstmForwardCell<T> cell = {in,      width,  {take(N * width), take(N * width)}, take(N * width), nullptr,
+                               nullptr, nullptr};
     if (in.mask.data && in.h_dropout.data) cell.h_plain = take(N * width);
-    if (drop_x)
-        cell.x_dropped = take(N * F);
-    else if (N < kFewRows && steps > 1)
-        cell.projected = take(N * steps * width * 4);
+    if (drop_x) cell.x_dropped = take(N * F);
+    else if (N < kFewRows && steps > 1) cell.projected = take(N * steps * width * 4);
     cell.start();
     run_recurrence<T>(cell, team, division.by_units, N, steps, blocks);
 }

@@ -20,12 +20,12 @@ struct LstmBackwardCell {
     using V = typename Simd<T>::V;
 
     const LstmBackward<T>& in;
-    Index width;            // H rounded up to whole vectors
-    const T* packed;        // U^T in panels: [panels][4H][vectors][L]
-    const T* zeros;         // a panel's width of them
-    T* dz;                  // (N, T, 4H)
-    T* dc_state;            // (N, width)
-    T* dh_state;            // (N, width): dh of a masked step, which passes to the step before; or null
+    Index width;      // H rounded up to whole vectors
+    const T* packed;  // U^T in panels: [panels][4H][vectors][L]
+    const T* zeros;   // a panel's width of them
+    T* dz;            // (N, T, 4H)
+    T* dc_state;      // (N, width)
+    T* dh_state;      // (N, width): dh of a masked step, which passes to the step before; or null
 
     Index vectors() const { return width / L; }
     Index columns(Index p) const { return min_of(kMostColumns, vectors() - p * kMostColumns); }
@@ -53,12 +53,10 @@ struct LstmBackwardCell {
             for (Index c = 0; c < count; ++c, sums += L) {
                 const Index u = (p * kMostColumns + c) * L;
                 const V dh = arriving(step, n + r, u, load(sums));
-                if (step == in.sizes.T)
-                    leave(n + r, u, dh);
+                if (step == in.sizes.T) leave(n + r, u, dh);
                 else if (in.activation == Activation::tanh && in.recurrent_activation == Activation::sigmoid)
                     step_back(step, n + r, u, dh, Activation::tanh, Activation::sigmoid);
-                else
-                    step_back(step, n + r, u, dh, in.activation, in.recurrent_activation);
+                else step_back(step, n + r, u, dh, in.activation, in.recurrent_activation);
             }
     }
 
@@ -67,7 +65,8 @@ struct LstmBackwardCell {
         const Index later = time(step) + 1;
         if (step > 0 && masked(n, later)) return load(dh_state + n * width + u);
         if (!in.h_dropout.data) return from_tile;
-        return from_tile * load_first(in.h_dropout.data + n * in.h_dropout.stride + u, min_of(L, in.sizes.H - u));
+        return from_tile *
+               load_first(in.h_dropout.data + n * in.h_dropout.stride + u, min_of(L, in.sizes.H - u));
     }
 
     void leave(Index n, Index u, V dh) const {
@@ -80,7 +79,8 @@ struct LstmBackwardCell {
         return derivative<T>(a, y, z ? load_first(z + gate * in.sizes.H, some) : V{});
     }
 
-    __attribute__((always_inline)) inline void step_back(Index step, Index n, Index u, V dh, Activation a, Activation s) {
+    __attribute__((always_inline)) inline void step_back(Index step, Index n, Index u, V dh, Activation a,
+                                                         Activation s) {
         const Index H = in.sizes.H, t = time(step), some = min_of(L, H - u), row = (n * in.sizes.T + t) * H;
         const auto add = [&](V sum, const T* from) { return from ? sum + load_first(from, some) : sum; };
         dh = add(dh, in.dh.data ? in.dh.data + n * in.dh.outer + t * in.dh.inner + u : nullptr);
@@ -102,7 +102,8 @@ struct LstmBackwardCell {
         const V i = load_first(gates, some), f = load_first(gates + H, some);
         const V g = load_first(gates + 2 * H, some), o = load_first(gates + 3 * H, some);
         const V c = load_first(in.c.data + row + u, some);
-        const V before = t ? load_first(in.c.data + row - H + u, some) : add(V{}, in.c0.data ? in.c0.data + n * in.c0.stride + u : nullptr);
+        const V before = t ? load_first(in.c.data + row - H + u, some)
+                           : add(V{}, in.c0.data ? in.c0.data + n * in.c0.stride + u : nullptr);
         const V y = activate<T>(a, c);
         dc = fma(dh * o, derivative<T>(a, y, c), dc);
         store_first(to, dc * g * slope(s, 0, i, z, some), some);
@@ -129,11 +130,13 @@ struct WeightGradientRows {
         packed = to;
         Index n = k0 / in.sizes.T, t = k0 % in.sizes.T;
         for (Index k = 0; k < depth; ++k, to += m1 - m0) {
-            const Index x_end = min_of(m1, x_rows), h_begin = max_of(m0, x_rows), h_end = min_of(m1, x_rows + h_rows);
+            const Index x_end = min_of(m1, x_rows), h_begin = max_of(m0, x_rows),
+                        h_end = min_of(m1, x_rows + h_rows);
             if (m0 < x_end) {
                 const bool masked = in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
                 const T* x = masked ? nullptr : in.x.data + n * in.x.outer + t * in.x.inner;
-                copy(to, m0, x_end, x, in.x_dropout.data ? in.x_dropout.data + n * in.x_dropout.stride : nullptr);
+                copy(to, m0, x_end, x,
+                     in.x_dropout.data ? in.x_dropout.data + n * in.x_dropout.stride : nullptr);
             }
             if (h_begin < h_end) {
                 const T* first = in.h0.data ? in.h0.data + n * in.h0.stride : nullptr;
@@ -163,7 +166,9 @@ struct IntoWeightGradients {
         return m < x_rows + h_rows ? dU + (m - x_rows) * columns : db;
     }
     void start(Index, Index, Index width, T* sums) const { std::memset(sums, 0, sizeof(T) * width); }
-    void resume(Index m, Index n, Index width, T* sums) const { std::memcpy(sums, row(m) + n, sizeof(T) * width); }
+    void resume(Index m, Index n, Index width, T* sums) const {
+        std::memcpy(sums, row(m) + n, sizeof(T) * width);
+    }
     void finish(Index m, Index n, Index width, const T* sums, bool) const {
         std::memcpy(row(m) + n, sums, sizeof(T) * width);
     }
@@ -176,7 +181,9 @@ struct IntoInputGradient {
     Index F, steps;
     View2<const T> factor;
     void start(Index, Index, Index width, T* sums) const { std::memset(sums, 0, sizeof(T) * width); }
-    void resume(Index m, Index n, Index width, T* sums) const { std::memcpy(sums, dx + m * F + n, sizeof(T) * width); }
+    void resume(Index m, Index n, Index width, T* sums) const {
+        std::memcpy(sums, dx + m * F + n, sizeof(T) * width);
+    }
     void finish(Index m, Index n, Index width, const T* sums, bool last) const {
         T* to = dx + m * F + n;
         std::memcpy(to, sums, sizeof(T) * width);
@@ -192,14 +199,16 @@ static void lstm_weight_gradients(const LstmBackward<T>& in, const T* dz) {
     const Index x_rows = in.dW ? in.sizes.F : 0, h_rows = in.dU ? in.sizes.H : 0;
     const ColumnsPacked<T> from = {dz, columns, 1};
     const IntoWeightGradients<T> into = {in.dW, in.dU, in.db, x_rows, h_rows, columns};
-    gemm<T>(x_rows + h_rows + (in.db ? 1 : 0), columns, depth, WeightGradientRows<T>{in, x_rows, h_rows}, from, into);
+    gemm<T>(x_rows + h_rows + (in.db ? 1 : 0), columns, depth, WeightGradientRows<T>{in, x_rows, h_rows},
+            from, into);
 }
 
 template <class T>
 static void lstm_input_gradient(const LstmBackward<T>& in, const T* dz) {
     const Index depth = 4 * in.sizes.H, rows = in.sizes.N * in.sizes.T;
     if (in.sizes.F < Simd<T>::kLanes && !in.x_dropout.data)  // few columns: see matmul
-        return matmul<T>({rows, in.sizes.F, depth, dz, depth, 1, in.W.data, 1, in.W.stride, in.dx, in.sizes.F, 1, nullptr, false});
+        return matmul<T>({rows, in.sizes.F, depth, dz, depth, 1, in.W.data, 1, in.W.stride, in.dx, in.sizes.F,
+                          1, nullptr, false});
     const ColumnsPacked<T> from = {in.W.data, 1, in.W.stride};
     const IntoInputGradient<T> into = {in.dx, in.sizes.F, in.sizes.T, in.x_dropout};
     gemm<T>(rows, in.sizes.F, depth, RowsInPlace<T>{dz, depth}, from, into);
@@ -218,9 +227,11 @@ static void lstm_backward(const LstmBackward<T>& in) {
         T* zeros = take(kMostColumns * L);
         std::memset(zeros, 0, sizeof(T) * kMostColumns * L);
         for (Index v = 0; v < vectors; v += kMostColumns)
-            pack_panel_transposed(in.U.data + v * L * in.U.stride, in.U.stride, depth, min_of(H - v * L, kMostColumns * L),
-                                  min_of(kMostColumns, vectors - v), packed + v * L * depth);
-        LstmBackwardCell<T> cell = {in, width, packed, zeros, dz, take(N * width), in.mask.data ? take(N * width) : nullptr};
+            pack_panel_transposed(in.U.data + v * L * in.U.stride, in.U.stride, depth,
+                                  min_of(H - v * L, kMostColumns * L), min_of(kMostColumns, vectors - v),
+                                  packed + v * L * depth);
+        LstmBackwardCell<T> cell = {
+            in, width, packed, zeros, dz, take(N * width), in.mask.data ? take(N * width) : nullptr};
         const double flops = 2.0 * N * width * (depth + 64);
         const Division division = divide_recurrence(N, steps, panels, flops, sizeof(T) * depth * width);
         Team team(division.threads);

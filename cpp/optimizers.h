@@ -87,7 +87,8 @@ static void rmsprop(const Optimizer<T>& o) {
 template <class T>
 static void adam(const Optimizer<T>& o) {
     using V = typename Simd<T>::V;
-    const V rate = broadcast(T(o.rate)), rest1 = broadcast(T(1 - o.decay1)), rest2 = broadcast(T(1 - o.decay2));
+    const V rate = broadcast(T(o.rate)), rest1 = broadcast(T(1 - o.decay1)),
+            rest2 = broadcast(T(1 - o.decay2));
     const V epsilon = broadcast(T(o.epsilon));
     const bool amsgrad = o.state[2];
     update<T>(o, [&](V& w, V g, V& m, V& v, V& largest) {
@@ -109,7 +110,8 @@ static double sum_of_squares(const T* g, Index size) {
         for (; i + 8 <= end; i += 8)
             for (int k = 0; k < 8; ++k) lanes[k] += (double)g[i + k] * (double)g[i + k];
         for (; i < end; ++i) lanes[0] += (double)g[i] * (double)g[i];
-        sums[begin / kSweepBlock] = ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
+        sums[begin / kSweepBlock] =
+            ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
     };
     sweep(size, block);
     double total = 0;

@@ -24,7 +24,8 @@ struct Division {
     bool by_units;
 };
 
-GW_INLINE Division divide_recurrence(Index rows, Index steps, Index panels, double flops_per_step, Index weight_bytes) {
+GW_INLINE Division divide_recurrence(Index rows, Index steps, Index panels, double flops_per_step,
+                                     Index weight_bytes) {
     const int most = get_threads();
     if (most == 1) return {1, false};
     const int worth = threads_for(flops_per_step * steps);
@@ -32,7 +33,8 @@ GW_INLINE Division divide_recurrence(Index rows, Index steps, Index panels, doub
     const Index worth_barriers = (Index)(flops_per_step / kStepFlopsWorthABarrier);
     const int sharing_units = (int)max_of(1, min_of(min_of(wanted, panels), worth_barriers));
     const Index rows_for_each = rows / wanted;
-    const bool better = rows_for_each < kRowsForOne || (weight_bytes > kCacheBytes && rows_for_each < 8 * kRowsForOne);
+    const bool better =
+        rows_for_each < kRowsForOne || (weight_bytes > kCacheBytes && rows_for_each < 8 * kRowsForOne);
     if (rows < kRowsForOne || (better && sharing_units == wanted)) return {sharing_units, true};
     return {(int)min_of(wanted, rows / kFewRows), false};
 }

@@ -88,8 +88,12 @@ GW_INLINE F32 fma(F32 a, F32 b, F32 c) { return (F32)_mm512_fmadd_ps((__m512)a, 
 GW_INLINE F64 fma(F64 a, F64 b, F64 c) { return (F64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
 GW_INLINE F32 square_root(F32 v) { return (F32)_mm512_sqrt_ps((__m512)v); }
 GW_INLINE F64 square_root(F64 v) { return (F64)_mm512_sqrt_pd((__m512d)v); }
-GW_INLINE F32 load_some(const float* p, Index n) { return (F32)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
-GW_INLINE F64 load_some(const double* p, Index n) { return (F64)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p); }
+GW_INLINE F32 load_some(const float* p, Index n) {
+    return (F32)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+GW_INLINE F64 load_some(const double* p, Index n) {
+    return (F64)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
+}
 GW_INLINE void store_some(float* p, F32 v, Index n) {
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
 }
@@ -121,8 +125,12 @@ GW_INLINE void store_some(double* p, F64 v, Index n) { _mm256_maskstore_pd(p, fi
 GW_INLINE F32 broadcast(float s) { return F32{s, s, s, s}; }
 GW_INLINE F64 broadcast(double s) { return F64{s, s}; }
 #    if defined(__aarch64__)
-GW_INLINE F32 fma(F32 a, F32 b, F32 c) { return (F32)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
-GW_INLINE F64 fma(F64 a, F64 b, F64 c) { return (F64)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
+GW_INLINE F32 fma(F32 a, F32 b, F32 c) {
+    return (F32)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
+GW_INLINE F64 fma(F64 a, F64 b, F64 c) {
+    return (F64)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+}
 #    else
 GW_INLINE F32 fma(F32 a, F32 b, F32 c) { return a * b + c; }
 GW_INLINE F64 fma(F64 a, F64 b, F64 c) { return a * b + c; }
@@ -161,10 +169,8 @@ GW_INLINE typename Simd<T>::V load_first(const T* p, Index n) {
 }
 template <class T>
 GW_INLINE void store_first(T* p, typename Simd<T>::V v, Index n) {
-    if (n >= Simd<T>::kLanes)
-        store(p, v);
-    else
-        store_some(p, v, n);
+    if (n >= Simd<T>::kLanes) store(p, v);
+    else store_some(p, v, n);
 }
 
 // ---- arithmetic -------------------------------------------------------------------------------------

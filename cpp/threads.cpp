@@ -160,7 +160,8 @@ int initial_threads() {
     if (const char* text = std::getenv("GATEWISE_THREADS")) {
         char* end = nullptr;
         const long count = std::strtol(text, &end, 10);
-        if (end != text && *end == 0 && count >= 1) return count < kMostThreads ? static_cast<int>(count) : kMostThreads;
+        if (end != text && *end == 0 && count >= 1)
+            return count < kMostThreads ? static_cast<int>(count) : kMostThreads;
     }
     const int cpus = usable_cpus();
     return cpus < kMostThreads ? cpus : kMostThreads;
@@ -178,7 +179,8 @@ int get_threads() {
 }
 
 void set_threads(int count) {
-    the_threads.store(count < 1 ? 1 : (count < kMostThreads ? count : kMostThreads), std::memory_order_relaxed);
+    the_threads.store(count < 1 ? 1 : (count < kMostThreads ? count : kMostThreads),
+                      std::memory_order_relaxed);
 }
 
 Team::Team(int wanted) : size_(1), holds_pool_(false) {

@@ -67,7 +67,8 @@ __attribute__((noinline)) static void tile(const TileWork<T>& work, T* sums) {
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-            for (int c = 0; c < C; ++c) acc[b][r][c] = load(work.init + b * work.init_panel + r * work.init_row + c * L);
+            for (int c = 0; c < C; ++c)
+                acc[b][r][c] = load(work.init + b * work.init_panel + r * work.init_row + c * L);
 
     Ahead ahead = work.ahead;
     for (int s = 0; s < work.segment_count; ++s) {
@@ -111,15 +112,22 @@ using TileFunction = void (*)(const TileWork<T>&, T*);
 template <class T, int C, Rows rows>
 GW_INLINE TileFunction<T> tile_of_rows(Index r) {
     switch (r) {
-        case 1: return tile<T, 1, C, 1, rows>;
-        case 2: return tile<T, 2, C, 1, rows>;
-        case 3: return tile<T, 3, C, 1, rows>;
+        case 1:
+            return tile<T, 1, C, 1, rows>;
+        case 2:
+            return tile<T, 2, C, 1, rows>;
+        case 3:
+            return tile<T, 3, C, 1, rows>;
 #if GATEWISE_LEVEL == 2 || defined(__aarch64__)
-        case 4: return tile<T, 4, C, 1, rows>;
-        case 5: return tile<T, 5, C, 1, rows>;
-        default: return tile<T, 6, C, 1, rows>;
+        case 4:
+            return tile<T, 4, C, 1, rows>;
+        case 5:
+            return tile<T, 5, C, 1, rows>;
+        default:
+            return tile<T, 6, C, 1, rows>;
 #else
-        default: return nullptr;
+        default:
+            return nullptr;
 #endif
     }
 }
@@ -128,10 +136,14 @@ GW_INLINE TileFunction<T> tile_of_rows(Index r) {
 template <class T, Rows rows>
 GW_INLINE TileFunction<T> tile_for(Index r, Index c) {
     switch (c) {
-        case 1: return tile_of_rows<T, 1, rows>(r);
-        case 2: return tile_of_rows<T, 2, rows>(r);
-        case 3: return tile_of_rows<T, 3, rows>(r);
-        default: return tile_of_rows<T, 4, rows>(r);
+        case 1:
+            return tile_of_rows<T, 1, rows>(r);
+        case 2:
+            return tile_of_rows<T, 2, rows>(r);
+        case 3:
+            return tile_of_rows<T, 3, rows>(r);
+        default:
+            return tile_of_rows<T, 4, rows>(r);
     }
 }
 
@@ -149,7 +161,9 @@ GW_INLINE TileFunction<T> tile_for_panels(Index r, Index b) {
     constexpr Rows along = Rows::kAlongDepth;
 #if GATEWISE_LEVEL == 2 || defined(__aarch64__)
     if (b == 4) return tile<T, 1, 4, 4, along>;
-    if (b == 2) return r == 1 ? tile<T, 1, 4, 2, along> : (r == 2 ? tile<T, 2, 4, 2, along> : tile<T, 3, 4, 2, along>);
+    if (b == 2)
+        return r == 1 ? tile<T, 1, 4, 2, along>
+                      : (r == 2 ? tile<T, 2, 4, 2, along> : tile<T, 3, 4, 2, along>);
 #else
     if (b == 2) return tile<T, 1, 4, 2, along>;
 #endif
@@ -178,7 +192,8 @@ GW_INLINE void pack_panel(const T* from, Index row_stride, Index depth, Index wi
 
 // The same of a transposed matrix: column n of the panel is row n of `from`.
 template <class T>
-static void pack_panel_transposed(const T* from, Index row_stride, Index depth, Index width, Index vectors, T* to) {
+static void pack_panel_transposed(const T* from, Index row_stride, Index depth, Index width, Index vectors,
+                                  T* to) {
     constexpr Index kStretch = 16;
     const Index across = vectors * Simd<T>::kLanes;
     if (width < across) std::memset(to, 0, sizeof(T) * depth * across);

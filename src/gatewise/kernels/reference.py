@@ -112,7 +112,7 @@ _ELEMENTWISE: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]
     "mish": (lambda x: x * np.tanh(_softplus(x)), _mish_slope),
     "log_sigmoid": (lambda x: -_softplus(-x), lambda x: _sigmoid(-x)),
     "squareplus": (
-        lambda x: (x + np.sqrt(x * x + 4)) / 2,
+        lambda x: np.where(x < 0, 2 / (np.sqrt(x * x + 4) + np.abs(x)), (np.abs(x) + np.sqrt(x * x + 4)) / 2),
         lambda x: (1 + x / np.sqrt(x * x + 4)) / 2,
     ),
     "exponential": (np.exp, np.exp),
