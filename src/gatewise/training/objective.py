@@ -26,7 +26,7 @@ class Objective:
 
         self.names = list(names)
         n = len(self.names)
-        self.losses = [losses_module.get(item) for item in spread(loss, self.names, "loss", broadcast=True)]
+        self.losses = [losses_module.as_loss(item) for item in spread(loss, self.names, "loss", broadcast=True)]
         weights = spread(loss_weights, self.names, "loss_weights", broadcast=True)
         self.weights = [1.0 if w is None else float(w) for w in weights]
         self._asked = (
@@ -127,10 +127,10 @@ class Objective:
             self.build_metrics(y_true, y_pred)
         for k, metrics in enumerate(self.unweighted or ()):
             for metric in metrics:
-                _count(metric, y_true[k], y_pred[k], None, masks[k])
+                metrics_module.update(metric, y_true[k], y_pred[k], None, masks[k])
         for k, metrics in enumerate(self.weighted):
             for metric in metrics:
-                _count(metric, y_true[k], y_pred[k], None if weights is None else weights[k], masks[k])
+                metrics_module.update(metric, y_true[k], y_pred[k], None if weights is None else weights[k], masks[k])
 
     @property
     def metrics(self) -> list[Any]:
@@ -155,13 +155,6 @@ class Objective:
         """Begin all running means anew."""
         for metric in self.metrics:
             metric.reset_state()
-
-
-def _count(metric: Any, y_true: Any, y_pred: Any, weights: Any, mask: Any) -> None:
-    if mask is None:
-        metric.update_state(y_true, y_pred, weights)
-    else:
-        metric.update_state(y_true, y_pred, weights, mask=mask)
 
 
 def spread(given: Any, names: Sequence[str], what: str, broadcast: bool = False) -> list:

@@ -296,7 +296,8 @@ class Optimizer:
     @property
     def learning_rate(self) -> Any:
         """The current rate: a variable, to be assigned to; a number where a schedule or callable gives it."""
-        return self._rate.variable or self._rate.current(int(self._iterations.array))
+        variable = self._rate.variable
+        return self._rate.current(int(self._iterations.array)) if variable is None else variable
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:

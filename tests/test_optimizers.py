@@ -1,0 +1,218 @@
+"""Optimizers against Keras, step by step; users' own; the flat buffers; messages."""
+
+import numpy as np
+import pytest
+from golden import load
+
+from gatewise import constraints
+from gatewise.training import optimizers, schedules
+from gatewise.training.optimizers import SGD, Adam, Optimizer, RMSprop
+from gatewise.variable import ParameterStore, Variable
+
+CASES = [c for c in load.cases("training", "optimizer_steps") if hasattr(optimizers, c["optimizer"]["class"])]
+
+
+def make(case):
+    return getattr(optimizers, case["optimizer"]["class"])(name=case["config"]["config"]["name"],
+                                                           **case["optimizer"]["kwargs"])  # fmt: skip
+
+
+def variables_of(case, dtype):
+    arrays = case["arrays"]
+    return [Variable(arrays[f"v{j}"], dtype=dtype, name=f"kernel{j}") for j in range(case["variables"])]
+
+
+@pytest.mark.parametrize("entry", ["apply", "step"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['id']}-{case['optimizer']['class']}")
+def test_steps_equal_keras(case, dtype, entry):
+    optimizer, variables, arrays = make(case), variables_of(case, dtype), case["arrays"]
+    store = ParameterStore(variables, dtype)
+    optimizer.bind(store)
+    for t in range(case["steps"]):
+        gradients = [arrays[f"g{t}.{j}"].astype(dtype) for j in range(len(variables))]
+        if entry == "apply":
+            optimizer.apply(gradients, variables)
+        else:
+            store.set_gradients(dict(zip(variables, gradients, strict=True)))
+            optimizer.step(store.values, store.gradients)
+        for j, variable in enumerate(variables):
+            load.assert_close(variable.value, case, f"after{t}.{j}")
+    assert [v.path for v in optimizer.variables] == case["optimizer_variables"]
+    for k, variable in enumerate(optimizer.variables):
+        if k == 0:
+            assert variable.array == arrays["opt.0"]
+        else:
+            load.assert_close(variable.value, case, f"opt.{k}")
+    optimizer.finalize_variable_values(variables)
+    for j, variable in enumerate(variables):
+        load.assert_close(variable.value, case, f"finalized.{j}")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
+def test_config_equals_keras(case):
+    config = optimizers.serialize(make(case))
+    assert config == case["config"]
+    assert optimizers.serialize(optimizers.deserialize(config)) == config
+
+
+@pytest.mark.parametrize("kind", [SGD, RMSprop, Adam])
+def test_padding_between_slots_stays_zero(kind):
+    variables = [Variable(np.ones(shape), name=f"v{k}") for k, shape in enumerate([(3,), (2, 5), ()])]
+    optimizer = kind(0.1, **({} if kind is SGD else {"epsilon": 0.0}))
+    optimizer.apply([np.ones(v.shape) for v in variables], variables)
+    values = variables[0].store.values.copy()
+    for slot in variables[0].store.slots:
+        values[slot.start : slot.stop] = 0
+    assert not values.any()
+
+
+def test_apply_without_a_store_makes_one():
+    v, w = Variable(np.ones(3), name="v"), Variable(np.ones(2), name="w")
+    optimizer = SGD(0.5)
+    assert optimizer.apply_gradients([(np.ones(3), v), (np.ones(2), w)]) is optimizer.iterations
+    optimizer.apply([None, np.ones(2)], [v, w])
+    assert v.value.tolist() == [0.5] * 3
+    assert w.value.tolist() == [0.0] * 2
+    assert int(optimizer.iterations.array) == 2
+
+
+def test_no_gradient_leaves_momentum_alone():
+    v, w = Variable(np.ones(3), name="v"), Variable(np.ones(2), name="w")
+    optimizer = Adam(0.1, weight_decay=0.1)
+    optimizer.apply([np.ones(3), np.ones(2)], [v, w])
+    before = v.numpy()
+    optimizer.apply([None, np.ones(2)], [v, w])
+    np.testing.assert_array_equal(v.value, before)
+
+
+def test_a_model_may_take_its_variables_back():
+    v = Variable(np.ones(3), name="v")
+    optimizer = SGD(0.5)
+    optimizer.apply([np.ones(3)], [v])
+    ParameterStore([v], "float64")
+    optimizer.apply([np.ones(3)], [v])
+    assert v.value.tolist() == [0.0] * 3
+
+
+def test_state_survives_a_new_store():
+    v, w = Variable(np.ones(3), name="v"), Variable(np.ones(2), name="w")
+    optimizer = SGD(0.5, momentum=0.9)
+    optimizer.bind(ParameterStore([v, w], "float64"))
+    optimizer.apply([np.ones(3), np.ones(2)])
+    optimizer.bind(ParameterStore([w], "float64"))
+    assert optimizer.variables[-1].value.tolist() == [-0.5, -0.5]
+
+
+def test_constraint_follows_the_update():
+    v = Variable(np.full(3, 0.1), name="v", constraint=constraints.NonNeg())
+    SGD(1.0).apply([np.array([1.0, 0.0, -1.0])], [v])
+    np.testing.assert_allclose(v.value, [0, 0.1, 1.1])
+
+
+def test_learning_rate_can_be_set():
+    optimizer = SGD(0.5)
+    v = Variable(np.ones(1), name="v")
+    optimizer.learning_rate = 0.25
+    optimizer.apply([np.ones(1)], [v])
+    optimizer.learning_rate.assign(0.125)
+    optimizer.apply([np.ones(1)], [v])
+    assert v.value == 1 - 0.25 - 0.125
+    optimizer.learning_rate = lambda: 0.5
+    assert optimizer.learning_rate == 0.5
+    assert optimizer.lr == 0.5
+    assert len(optimizer.variables) == 1
+
+
+def test_schedule_sees_the_step():
+    optimizer = SGD(schedules.PiecewiseConstantDecay([0], [1.0, 0.5]))
+    v = Variable(np.zeros(1), name="v")
+    for _ in range(3):
+        optimizer.apply([np.ones(1)], [v])
+    assert v.value == -2.0
+    again = optimizers.deserialize(optimizers.serialize(optimizer))
+    assert again.learning_rate == 1.0
+
+
+def test_older_spellings():
+    assert float(SGD(lr=0.3).learning_rate.array) == np.float32(0.3)
+    assert Adam(epsilon=None).epsilon == 1e-7
+    optimizer, v = SGD(1.0, decay=1.0), Variable(np.zeros(1), name="v")
+    for _ in range(2):
+        optimizer.apply([np.ones(1)], [v])
+    assert v.value == -1.5
+    old = {"class_name": "Adam", "config": {"lr": 0.01, "beta_1": 0.8, "decay": 0.0, "epsilon": 1e-8, "amsgrad": False}}
+    assert optimizers.get(old).beta_1 == 0.8
+
+
+@pytest.mark.parametrize("name", ["adam", "Adam", "ADAM", "rmsprop", "RMSprop", "sgd"])
+def test_names_in_any_case(name):
+    assert type(optimizers.get(name)).__name__.lower() == name.lower()
+
+
+def test_users_optimizer():
+    class Signs(Optimizer):
+        def build(self, variables):
+            if self.built:
+                return
+            super().build(variables)
+            self.counts = [self.add_variable_from_reference(v, "count") for v in variables]
+
+        def update_step(self, gradient, variable, learning_rate):
+            self.assign_sub(variable, learning_rate * np.sign(gradient))
+            self.assign_add(self.counts[0], 1.0)
+
+    v, optimizer = Variable(np.zeros(2), name="v"), Signs(0.5)
+    optimizer.apply([np.array([3.0, -2.0])], [v])
+    assert v.value.tolist() == [-0.5, 0.5]
+    assert [x.path for x in optimizer.variables][2:] == ["signs/v_count"]
+    assert optimizer.variables[-1].value.tolist() == [1, 1]
+
+
+def test_weights_round_trip():
+    v, optimizer = Variable(np.zeros(2), name="v"), Adam(0.5)
+    optimizer.apply([np.ones(2)], [v])
+    other = Adam(0.1)
+    other.build([Variable(np.zeros(2), name="v")])
+    other.set_weights(optimizer.get_weights())
+    for a, b in zip(other.variables, optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a.value, b.value)
+
+
+def test_exclude_from_weight_decay():
+    kernel, bias = Variable(np.ones(2), name="kernel"), Variable(np.ones(2), name="bias")
+    optimizer = SGD(0.5, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    optimizer.apply([np.zeros(2), np.zeros(2)], [kernel, bias])
+    assert kernel.value.tolist() == [0.75, 0.75]
+    assert bias.value.tolist() == [1, 1]
+    with pytest.raises(ValueError, match="before the optimizer is built"):
+        optimizer.exclude_from_weight_decay(var_names=["kernel"])
+
+
+def test_scale_loss():
+    assert SGD(loss_scale_factor=4).scale_loss(2.0) == 8.0
+    assert SGD().scale_loss(2.0) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: optimizers.get("adma"), "unknown optimizer 'adma'. Did you mean 'adam'"),
+        (lambda: optimizers.get(3), "optimizers.Adam"),
+        (lambda: Adam(learnin_rate=0.1), "unknown argument of Adam 'learnin_rate'. Did you mean 'learning_rate'"),
+        (lambda: Adam("fast"), "learning_rate must be a number"),
+        (lambda: Adam(beta_1=1.0), r"beta_1 must lie in \[0, 1\)"),
+        (lambda: SGD(clipnorm=1.0, clipvalue=1.0), "only one of clipnorm"),
+        (lambda: SGD(clipnorm=-1.0), "clipnorm must be positive"),
+        (lambda: SGD(gradient_accumulation_steps=1), "2 or more"),
+        (lambda: SGD(use_ema=True, ema_momentum=2), "ema_momentum"),
+        (lambda: SGD().apply([np.ones(2)]), "needs the variables"),
+        (lambda: SGD().apply([None], [Variable(np.ones(2))]), "No gradients"),
+        (lambda: SGD().apply([np.ones(3)], [Variable(np.ones(2), name="kernel")]), r"'kernel' has shape \(3,\)"),
+        (lambda: Optimizer(0.1).apply([np.ones(2)], [Variable(np.ones(2))]), "has no formula"),
+    ],
+)
+def test_bad_input(wrong, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        wrong()
