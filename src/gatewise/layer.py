@@ -198,7 +198,7 @@ class Layer(WeightOwner):
         """The output for flat inputs, the activity regularizer recorded; nested outputs flat, in a list."""
         if self._uses_call:
             return self.infer(*inputs, mask=mask, training=training, structure=structure)
-        y = self.infer(*inputs, mask=mask, training=training)
+        y = self.infer(*self._in_own_type(inputs), mask=mask, training=training)
         if self.activity_regularizer is not None:
             for leaf in tree.leaves(y):
                 record_loss(self.activity_regularizer(leaf))
@@ -209,7 +209,10 @@ class Layer(WeightOwner):
         if self._uses_call:
             y, pullback = self.forward(*inputs, mask=mask, training=training, structure=structure)
         else:
-            y, pullback = self.forward(*inputs, mask=mask, training=training)
+            own = self._in_own_type(inputs)
+            y, pullback = self.forward(*own, mask=mask, training=training)
+            if own is not inputs:
+                pullback = _cast_back(pullback, inputs)
         if self.activity_regularizer is None:
             return y, pullback
         pairs = [regularizers.forward_of(self.activity_regularizer)(leaf) for leaf in tree.leaves(y)]
@@ -223,6 +226,13 @@ class Layer(WeightOwner):
             return pullback(total if isinstance(y, list | tuple) else total[0], wants_dx)
 
         return y, regularized
+
+    def _in_own_type(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        """Float inputs in the layer's float type; the same object where they are already."""
+        dtype = self._dtype
+        if not self.autocast or all(x.dtype.name == dtype or x.dtype.kind != "f" for x in inputs):
+            return inputs
+        return [x.astype(dtype) if x.dtype.kind == "f" else x for x in inputs]
 
     def _apply_native(self, leaves: Sequence[Any], mask: Any, training: bool) -> Any:
         """Run a built-in layer so that its weights and inputs take part in an enclosing differentiation."""
@@ -423,6 +433,17 @@ class Layer(WeightOwner):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _cast_back(pullback: Any, inputs: Sequence[Any]) -> Any:
+    """The pullback with the gradients of the inputs in the inputs' types."""
+
+    def cast(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
+        d_inputs, gradients = pullback(dy, wants_dx)
+        pairs = zip(d_inputs, inputs, strict=False)
+        return tuple(None if d is None else d.astype(x.dtype) for d, x in pairs), gradients
+
+    return cast
 
 
 _parameters_of: dict[type, frozenset[str]] = {}

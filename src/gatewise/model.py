@@ -167,6 +167,7 @@ class Functional(Model):
         self._creates_mask = any(layer.may_create_mask for layer in self._ordered_layers)
         self.input_names = [tensor.node.layer.name for tensor in self.inputs]
         self.output_names = _output_names(self._output_tree, self.outputs)
+        self._accepted_shapes: set[tuple] = set()
         self.built = True
 
     @property
@@ -226,45 +227,61 @@ class Functional(Model):
         return [leaf for branch in given for leaf in Layer.arrange(self, (branch,), {})[0]]
 
     def _as_input(self, value: Any) -> Any:
-        return value if isinstance(value, SymbolicTensor) else super()._as_input(value)
+        return value if isinstance(value, SymbolicTensor | np.ndarray) else super()._as_input(value)
+
+    def _in_own_type(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        return inputs  # each Input has a type of its own: see `prepared`
 
     def prepared(self, inputs: Sequence[Any]) -> list:
         """Each input in the type of its Input, with a last axis of length 1 added or taken away where one is meant.
 
         Raises:
-            ValueError: for a shape that does not suit its Input.
+            ValueError: for a shape that does not suit the layers it would reach.
         """
-        return [self._prepared(k, x) for k, x in enumerate(inputs)]
+        found = [self._in_type_and_rank(k, x) for k, x in enumerate(inputs)]
+        samples = tuple(x.shape[1:] for x in found)
+        if samples not in self._accepted_shapes:
+            if not all(_fits(x.shape, wanted.shape) for x, wanted in zip(found, self.inputs, strict=True)):
+                self._check_other_shapes([x.shape for x in found])
+            self._accepted_shapes.add(samples)
+        return found
 
-    def _prepared(self, k: int, x: Any) -> Any:
+    def _in_type_and_rank(self, k: int, x: Any) -> Any:
         wanted = self.inputs[k]
         if not isinstance(x, np.ndarray):
             x = Layer._as_input(self, x)
-        shape = wanted.shape
-        if x.ndim == len(shape) + 1 and x.shape[-1] == 1 and len(shape) > 1:
+        ndim = len(wanted.shape)
+        if x.ndim == ndim + 1 and x.shape[-1] == 1 and ndim > 1:
             x = x.reshape(x.shape[:-1])
-        elif x.ndim == len(shape) - 1 and shape[-1] == 1:
+        elif x.ndim == ndim - 1 and wanted.shape[-1] == 1:
             x = x[..., None]
-        if x.ndim != len(shape) or any(s is not None and s != n for s, n in zip(shape, x.shape, strict=True)):
-            self._refuse(k, x)
         if isinstance(x, np.ndarray) and x.dtype.name != wanted.dtype:
-            if x.dtype.kind in "OUS":
-                return super()._as_input(x)
-            x = x.astype(wanted.dtype)
+            x = super()._as_input(x) if x.dtype.kind in "OUS" else x.astype(wanted.dtype)
         return x
 
-    def _refuse(self, k: int, x: Any) -> None:
+    def _check_other_shapes(self, shapes: Sequence[tuple]) -> None:
+        """Check shapes other than the Inputs declare: as in Keras they are fine if every layer can take them."""
+        for k, shape in enumerate(shapes):
+            if len(shape) != len(self.inputs[k].shape):
+                self._refuse(k, shape)
+        known: dict[int, Any] = {id(x): SymbolicTensor(s, x.dtype) for x, s in zip(self.inputs, shapes, strict=True)}
+        for node in self._graph.nodes:
+            leaves = [known.get(id(x), x) for x in node.inputs]
+            node.layer.check_inputs([tuple(leaf.shape) for leaf in leaves])
+            new = node.layer._symbolic_outputs(leaves, node.structure)
+            known.update((id(y), leaf) for y, leaf in zip(node.outputs, tree.leaves(new), strict=True))
+
+    def _refuse(self, k: int, shape: tuple) -> None:
         """Raise the error of the layer that an unsuitable input would reach, or one that names the input."""
         consumers = [node for node in self._graph.nodes if any(i is self.inputs[k] for i in node.inputs)]
         for node in consumers:
             if node.inputs[0] is self.inputs[k] and len(node.inputs) == 1:
-                node.layer.check_inputs([x.shape])
+                node.layer.check_inputs([shape])
         layer = consumers[0].layer if consumers else None
-        axes = getattr(layer, "input_axes", None)
         reached = f", which feeds layer '{layer.name}' ({type(layer).__name__})" if layer else ""
         raise ValueError(
             f"Model '{self.name}': input {k} ('{self.input_names[k]}'{reached}) does not fit.\n"
-            f"    expected: {validation.drawn(self.inputs[k].shape, axes)}\n    given:    {validation.drawn(x.shape, axes)}"
+            f"    expected: {validation.drawn(self.inputs[k].shape)}\n    given:    {validation.drawn(shape)}"
         )
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
@@ -330,6 +347,10 @@ def _are_functional(args: tuple, kwargs: dict[str, Any]) -> bool:
     if "inputs" in kwargs or "outputs" in kwargs:
         return True
     return len(args) >= 2 and any(isinstance(leaf, SymbolicTensor) for leaf in tree.leaves(args[0]))
+
+
+def _fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:
+    return len(shape) == len(wanted) and all(w is None or w == n for w, n in zip(wanted[1:], shape[1:], strict=True))
 
 
 def _check_unique_names(layers: Sequence[Layer], model: str) -> None:

@@ -125,7 +125,8 @@ class Sequential(Functional):
                     f"Sequential model '{self.name}' was built for inputs of shape {validation.drawn(shape)}; the batch comes "
                     "first: (None, steps, features)."
                 )
-            self._begin_with(InputLayer(batch_shape=shape, dtype=self.dtype))
+            first = self._stack[0].dtype if self._stack else self.dtype
+            self._begin_with(InputLayer(batch_shape=shape, dtype=first))
 
     @property
     def layers(self) -> list[Layer]:

@@ -230,7 +230,7 @@ class Trainer:
 
     def _flat_x(self, x: Any) -> list:
         """The inputs as flat arrays, the model built for them."""
-        dtype: str = self.dtype  # type: ignore[attr-defined]
+        dtype = self._data_type(self.inputs if getattr(self, "inputs", None) else ())  # type: ignore[attr-defined]
         given = (
             self.flat_inputs(x)
             if hasattr(self, "flat_inputs")
@@ -241,9 +241,13 @@ class Trainer:
             self.ensure_built([a.shape for a in arrays])  # type: ignore[attr-defined]
         return arrays
 
+    def _data_type(self, tensors: Sequence[SymbolicTensor]) -> str:
+        """The float type that data are turned into: that of the first float tensor, else the model's."""
+        return next((t.dtype for t in tensors if t.dtype.startswith("float")), self.dtype)  # type: ignore[attr-defined]
+
     def _flat_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None) -> Batch:
         """Everything given for one batch (or a whole dataset) as flat lists of arrays of one length."""
-        dtype: str = self.dtype  # type: ignore[attr-defined]
+        dtype = self._data_type(getattr(self, "outputs", None) or ())
         xs = self._flat_x(x)
         names = self._known_output_names() or []
         ys = (
