@@ -101,7 +101,7 @@ class Model(Trainer, Layer):
     def reset_states(self) -> None:
         """Set the states of all stateful layers, at any depth, to zero."""
         for layer in all_layers(self):
-            if getattr(layer, "stateful", False):
+            if not isinstance(layer, Model) and getattr(layer, "stateful", False):
                 layer.reset_states()
 
     reset_state = reset_states
@@ -127,6 +127,18 @@ class Model(Trainer, Layer):
         from gatewise.files import load_weights
 
         load_weights(self, filepath, **kwargs)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """The arguments of `compile`, as JSON; empty if the model is not compiled."""
+        from gatewise.training.compile_config import compile_config
+
+        return compile_config(self)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile the model with what `get_compile_config` returned."""
+        from gatewise.training.compile_config import compile_from_config
+
+        compile_from_config(self, config)
 
     def to_json(self, **kwargs: Any) -> str:
         """The structure as JSON text; `models.model_from_json` makes a new model of it."""
@@ -334,6 +346,9 @@ class Functional(Model):
         from gatewise.model_config import functional_config
 
         return functional_config(self)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        return {"input_shape": None}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:

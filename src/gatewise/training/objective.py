@@ -9,6 +9,7 @@ import numpy as np
 
 from gatewise import suggest
 from gatewise.training import losses as losses_module
+from gatewise.training import metrics as metrics_module
 
 
 class Objective:
@@ -22,8 +23,6 @@ class Objective:
     """
 
     def __init__(self, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any, names: Sequence[str]) -> None:
-        from gatewise.training import metrics as metrics_module
-
         self.names = list(names)
         n = len(self.names)
         self.losses = [losses_module.as_loss(item) for item in spread(loss, self.names, "loss", broadcast=True)]
@@ -86,8 +85,6 @@ class Objective:
 
     def build_metrics(self, y_true: Sequence[Any], y_pred: Sequence[Any]) -> None:
         """Make the metrics: what "accuracy" means depends on the shapes of targets and predictions."""
-        from gatewise.training import metrics as metrics_module
-
         made: list[list[list[Any]]] = []
         for asked in self._asked:
             made.append([
