@@ -7,6 +7,7 @@
 
 #include "arrays.h"
 #include "instruction_sets.h"
+#include "memory.h"
 #include "threads.h"
 
 namespace gatewise {
@@ -61,7 +62,7 @@ View3<T> view3(const Array& a) {
 // ---- packed weights ---------------------------------------------------------------------------------
 
 struct Free {
-    void operator()(void* p) const { std::free(p); }
+    void operator()(void* p) const { release(p); }
 };
 
 class PackedWeights {
@@ -76,9 +77,7 @@ class PackedWeights {
             throw nb::value_error("pack_lstm: W (F, 4H) and U (H, 4H) must have no axis of length 0");
         dispatch(type, [&](auto* p) {
             using T = GATEWISE_ELEMENT(p);
-            const std::size_t bytes = sizeof(T) * of<T>(*kernels_).lstm_packed_size(F, H);
-            memory_.reset(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
-            if (!memory_) throw std::bad_alloc();
+            memory_.reset(allocate(sizeof(T) * of<T>(*kernels_).lstm_packed_size(F, H)));
             const T* flat = bias ? bias.as<T>() : nullptr;
             call_kernel(4.0 * (F + H) * H, [&] {
                 of<T>(*kernels_).lstm_pack(w.view2<const T>(), u.view2<const T>(), flat, F, H,

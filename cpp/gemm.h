@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kernels.h"
+#include "memory.h"
 #include "threads.h"
 #include "tile.h"
 

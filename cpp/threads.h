@@ -9,8 +9,6 @@
 // Only declarations: code inlined into kernels of several instruction sets must not be shared.
 #pragma once
 
-#include <cstddef>
-
 namespace gatewise {
 
 // The number of threads kernels may use; at first $GATEWISE_THREADS, else the CPUs this process may use.
@@ -33,20 +31,6 @@ class Team {
   private:
     int size_;
     bool holds_pool_;
-};
-
-// Memory for one kernel call, in the calling thread: a stack that is kept between calls while it is small.
-class Workspace {
-  public:
-    Workspace();
-    ~Workspace();
-    Workspace(const Workspace&) = delete;
-    Workspace& operator=(const Workspace&) = delete;
-
-    void* take(std::size_t bytes);  // aligned to 64 bytes; lives as long as this object
-
-  private:
-    std::size_t used_before_, chunks_before_;
 };
 
 }  // namespace gatewise

@@ -79,7 +79,7 @@ __attribute__((noinline)) static void tile(const TileWork<T>& work, T* sums) {
         const T* a = segment.a;
         const T* panel = segment.panel;
         for (Index k = segment.depth; k > 0; --k, a += step, panel += C * L) {
-            if (B == 1 && R > 3) {
+            if (B == 1 && R > kMostRows / 2) {
                 __builtin_prefetch(ahead.first, 0, 2);
                 __builtin_prefetch(ahead.second, 0, 2);
                 ahead.first += ahead.step;
