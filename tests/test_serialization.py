@@ -83,7 +83,7 @@ def test_users_function():
 
 def test_nothing_is_imported_or_run_from_data():
     attack = {"module": "os", "class_name": "system", "config": {"command": "true"}, "registered_name": None}
-    with pytest.raises(ValueError, match="from 'os': pass custom_objects"):
+    with pytest.raises(ValueError, match=r"from 'os'\), pass custom_objects"):
         serialization.deserialize_object(attack)
     code = {"class_name": "__lambda__", "config": {"value": {"code": "4wEAAA=="}}}
     with pytest.raises(ValueError, match="code, which is never run from a file"):
@@ -124,4 +124,5 @@ def test_configurations_in_keras_files(config):
 def test_nearest_names():
     assert suggest.nearest("RELU6", ["relu", "relu6"]) == "relu6"
     assert suggest.nearest("zzz", ["relu"]) is None
+    assert suggest.unknown("object", "f", []) == "unknown object 'f'."
     assert suggest.unknown("loss", "mes", ["mse", "mae"]) == "unknown loss 'mes'. Did you mean 'mse'? Known: mae, mse."

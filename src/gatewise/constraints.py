@@ -87,9 +87,7 @@ class UnitNorm(Constraint):
 class MinMaxNorm(Constraint):
     """Lengths move by `rate` (1: all the way) of their distance into [`min_value`, `max_value`]."""
 
-    def __init__(
-        self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0
-    ) -> None:
+    def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0) -> None:
         self.min_value = min_value
         self.max_value = max_value
         self.rate = rate

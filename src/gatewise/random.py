@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -37,11 +37,11 @@ def next_generator(seed: int | SeedGenerator | None = None) -> np.random.Generat
         seed: None: the next stream of the global seed.  An integer: always the same stream.
             A `SeedGenerator`: its next stream.
     """
-    if isinstance(seed, SeedGenerator):
-        return seed.next()
     if seed is None:
         return np.random.Generator(np.random.SFC64(_next_sequence()))
-    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(_non_negative(seed))))
+    if isinstance(seed, int | np.integer):
+        return np.random.Generator(np.random.SFC64(np.random.SeedSequence(_non_negative(seed))))
+    return seed.next() if isinstance(seed, SeedGenerator) else _refuse(seed)
 
 
 def default_seed() -> int:
@@ -86,7 +86,7 @@ def _next_sequence() -> np.random.SeedSequence:
 
 def _non_negative(seed: Any) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TypeError(f"A seed is an integer, a SeedGenerator or None; got {type(seed).__name__} {seed!r}.")
+        _refuse(seed)
     # SeedSequence takes no negative numbers; Keras does, so fold them onto the upper half.
     return int(seed) % 2**64
 
@@ -106,3 +106,7 @@ def dropout_multiplier(seeds: SeedGenerator, shape: Sequence[int], rate: float, 
         return np.zeros(shape, dtype)
     kept = seeds.next().random(shape, dtype=dtype) >= rate
     return np.multiply(kept, 1 / (1 - rate), dtype=dtype)
+
+
+def _refuse(seed: Any) -> NoReturn:
+    raise TypeError(f"A seed is an integer, a SeedGenerator or None; got {type(seed).__name__} {seed!r}.")

@@ -34,6 +34,7 @@ _HOMES = {
 
 _tables: dict[str, dict[str, Any]] = {}
 _public_names: dict[Any, tuple[str, str]] = {}
+_written_modules: dict[type, str] = {}
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
 _scope: contextvars.ContextVar[Mapping[str, Any]] = contextvars.ContextVar("custom_objects", default={})  # noqa: B039
@@ -61,7 +62,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 def get_registered_name(item: Any) -> str:
     """The name an object was registered under, else its own name."""
-    return _registered_names.get(item, item.__name__)
+    return _registered_names[item] if item in _registered_names else item.__name__
 
 
 def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -156,6 +157,11 @@ class Registry:
         return serialize_object(item)
 
 
+def write_as_from(cls: type, module: str) -> None:
+    """Let files say that a class is from this module: where Keras keeps a class that it does not publish."""
+    _written_modules[cls] = module
+
+
 def public_name(item: Any) -> tuple[str, str] | None:
     """(module, name) under which Keras publishes a built-in class or function; None for a user's."""
     return _public_names.get(item)
@@ -176,9 +182,11 @@ def serialize_object(item: Any) -> Any:
     if isinstance(item, dict):
         return {key: serialize_object(value) for key, value in item.items()}
     if isinstance(item, list | tuple):
-        return type(item)(serialize_object(value) for value in item) if type(item) in (list, tuple) else [
-            serialize_object(value) for value in item
-        ]
+        return (
+            type(item)(serialize_object(value) for value in item)
+            if type(item) in (list, tuple)
+            else [serialize_object(value) for value in item]
+        )
     if isinstance(item, np.generic) or (isinstance(item, np.ndarray) and item.ndim == 0):
         return item.item()
     if isinstance(item, np.ndarray):
@@ -222,7 +230,7 @@ def _serialize_instance(item: Any) -> dict[str, Any]:
             "that returns the arguments of its constructor."
         )
     public = _public_names.get(cls)
-    module, class_name = public or (cls.__module__, cls.__name__)
+    module, class_name = public or (_written_modules.get(cls, cls.__module__), cls.__name__)
     config = {
         "module": None if module == "__main__" else module,
         "class_name": class_name,
@@ -325,17 +333,30 @@ def _look_up(
             return table[name]
     known = {n for table in [*tables, _scope.get(), custom_objects or {}] for n in table}
     message = suggest.unknown(kind, name, known)
-    if module is not None and module not in _tables:
-        message += f" (The configuration says it is from {module!r}: pass custom_objects={{{name!r}: ...}}.)"
+    if public_module(module) is None:
+        origin = f" (the configuration says it is from {module!r})" if module else ""
+        message += f" If it is your own{origin}, pass custom_objects={{{name!r}: ...}}."
     raise ValueError(message)
 
 
+def public_module(module: str | None) -> str | None:
+    """Keras's public name of one of its modules, whichever way a file names it; None for a module not Keras's.
+
+    "keras.src.layers.rnn.lstm" -> "keras.layers"; "keras.src.models.functional" -> "keras".
+    """
+    first, *parts = (module or "").split(".")
+    if first not in ("keras", "tf_keras", "tensorflow"):
+        return None
+    if "schedules" in parts or "learning_rate_schedule" in parts:
+        return "keras.optimizers.schedules"
+    return next((f"keras.{part}" for part in parts if f"keras.{part}" in _HOMES), "keras")
+
+
 def _builtin_tables(module: str | None) -> list[Mapping[str, Any]]:
-    if module is None:
+    public = public_module(module)
+    if public is None:
         return []
-    public = module if module in _HOMES or module in _tables else ".".join(module.split(".")[:2])
-    if public in _HOMES:
-        importlib.import_module(_HOMES[public])
+    importlib.import_module(_HOMES[public])
     return [_tables[public]] if public in _tables else []
 
 

@@ -27,6 +27,8 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     like = nearest(str(name), names)
     if like is not None:
         text += f" Did you mean {like!r}?"
+    if not names:
+        return text
     shown = ", ".join(names[:_MOST_NAMES_SHOWN])
     more = f" and {len(names) - _MOST_NAMES_SHOWN} more" if len(names) > _MOST_NAMES_SHOWN else ""
     return f"{text} Known: {shown}{more}."

@@ -258,8 +258,10 @@ def reduce_weighted(
 
 def _broadcasts(weights: tuple[int, ...], values: tuple[int, ...]) -> bool:
     """Whether weights of that shape fit: axis by axis the same size, or 1."""
-    return len(weights) <= 1 and weights in ((), (1,)) or (
-        len(weights) == len(values) and all(w in (1, v) for w, v in zip(weights, values, strict=True))
+    return (
+        len(weights) <= 1
+        and weights in ((), (1,))
+        or (len(weights) == len(values) and all(w in (1, v) for w, v in zip(weights, values, strict=True)))
     )
 
 
@@ -282,5 +284,3 @@ def _weights(dtype: Any, sample_weight: Any, mask: Any, reduction: str | None) -
             f"step, shape {mask.shape}, or sample_weight[:, None] for one a sample."
         )
     return kept * weights
-
-

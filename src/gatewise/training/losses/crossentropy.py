@@ -226,7 +226,8 @@ def _check_classes(chosen: Any, given: tuple[int, ...], predicted: tuple[int, ..
             f"{predicted}, so y_true needs {predicted[:-1]} or {(*predicted[:-1], 1)}; it has {given}. "
             "For one-hot targets use categorical_crossentropy."
         )
-    if chosen.size and not 0 <= chosen.min() <= chosen.max() < predicted[-1]:
+    # A negative class is a very large one without its sign.
+    if chosen.size and chosen.astype(np.uintp).max() >= predicted[-1]:
         wrong = chosen.min() if chosen.min() < 0 else chosen.max()
         raise ValueError(
             f"Class {wrong} in y_true, but y_pred has {predicted[-1]} outputs, for the classes 0 to "

@@ -53,9 +53,7 @@ def _active(y_true: Any, y_pred: Any, **options: Any) -> Any:
 
 
 @samplewise(valid=_active)
-def circle(
-    y_true: Any, y_pred: Any, remove_diagonal: bool = True, gamma: float = 80.0, margin: float = 0.4
-) -> Pair:
+def circle(y_true: Any, y_pred: Any, remove_diagonal: bool = True, gamma: float = 80.0, margin: float = 0.4) -> Pair:
     """Pulls embeddings (rows of y_pred, of length 1) of one class together and pushes others apart.
 
     With s = 1 - y_i . y_j the distance of a pair: softplus(logsumexp of -gamma (margin + s)(margin - s) over pairs

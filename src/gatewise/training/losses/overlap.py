@@ -11,9 +11,7 @@ from gatewise.training.losses.pairs import Pair, samplewise, sum_to, together
 
 
 @samplewise()
-def tversky(
-    y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None
-) -> Pair:
+def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> Pair:
     """1 - tp / (tp + alpha fp + beta fn), each summed over `axis` (None: everything).
 
     As in Keras, fp = sum(y_true (1 - y_pred)) and fn = sum((1 - y_true) y_pred): the names are exchanged there.

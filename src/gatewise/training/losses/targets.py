@@ -15,9 +15,7 @@ _CLASSES = (crossentropy.sparse_categorical_crossentropy, crossentropy.categoric
 _BINARY = (crossentropy.binary_crossentropy, crossentropy.binary_focal_crossentropy)
 
 
-def check_targets(
-    loss: Any, y_true: Any, output_shape: Sequence[int | None], output_name: str = "output"
-) -> None:
+def check_targets(loss: Any, y_true: Any, output_shape: Sequence[int | None], output_name: str = "output") -> None:
     """Compare targets with the output they are for.
 
     Args:

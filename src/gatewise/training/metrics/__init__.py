@@ -192,7 +192,8 @@ def resolve(identifier: Any, y_true_shape: Sequence[int | None], y_pred_shape: S
         y_true_shape, y_pred_shape: shapes of a batch of targets and of predictions.
     """
     if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
-        return _accuracy_for(tuple(y_true_shape), tuple(y_pred_shape))(name=identifier)
+        suitable: Any = _accuracy_for(tuple(y_true_shape), tuple(y_pred_shape))
+        return suitable(name=identifier)
     found = get(identifier)
     if found is None:
         raise ValueError("metrics holds None; write a name, a function or a Metric.")
@@ -234,8 +235,69 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
 
 __all__ = [
-    name
-    for name in dir()
-    if not name.startswith("_")
-    and name not in ("Any", "Callable", "Mapping", "Registry", "Sequence", "annotations", "inspect", "np")
+    "Accuracy",
+    "BinaryAccuracy",
+    "BinaryCrossentropy",
+    "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "Hinge",
+    "KLD",
+    "KLDivergence",
+    "LogCoshError",
+    "MAE",
+    "MAPE",
+    "MSE",
+    "MSLE",
+    "Mean",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanMetricWrapper",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Metric",
+    "Poisson",
+    "RootMeanSquaredError",
+    "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy",
+    "SquaredHinge",
+    "Sum",
+    "TopKCategoricalAccuracy",
+    "accuracy",
+    "binary_accuracy",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_accuracy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "cosine_similarity",
+    "deserialize",
+    "get",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "kld",
+    "kullback_leibler_divergence",
+    "log_cosh",
+    "logcosh",
+    "mae",
+    "mape",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "mse",
+    "msle",
+    "poisson",
+    "resolve",
+    "serialize",
+    "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
+    "sparse_top_k_categorical_accuracy",
+    "squared_hinge",
+    "top_k_categorical_accuracy",
+    "update",
 ]

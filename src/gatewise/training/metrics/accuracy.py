@@ -41,9 +41,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     return _right(_flat_classes(y_true, y_pred) == np.argmax(y_pred, axis=-1))
 
 
-def sparse_top_k_categorical_accuracy(
-    y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False
-) -> Any:
+def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Any:
     """1 where the class in y_true is among the k largest of y_pred.
 
     A class that ties with the k-th largest counts.  `from_sorted_ids`: y_pred holds classes, the best first.

@@ -61,10 +61,11 @@ class Metric:
         """A sum of the metric: a variable that reset_state sets to zero."""
         if isinstance(shape, str):  # Keras 2: add_weight(name, shape, ...)
             name, shape = shape, ()
+        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+        path = f"{self.name}/{name or 'variable'}"
         made = Variable(
-            initializers.get(initializer), tuple(np.atleast_1d(shape)) if np.ndim(shape) == 0 and shape else tuple(shape),
-            dtype or self._dtype, trainable=False, name=name, path=f"{self.name}/{name or 'variable'}",
-        )  # fmt: skip
+            initializers.get(initializer), sizes, dtype or self._dtype, trainable=False, name=name, path=path
+        )
         self._variables.append(made)
         return made
 
@@ -161,9 +162,7 @@ class Sum(Metric):
 class MeanMetricWrapper(Mean):
     """The mean of a function `fn(y_true, y_pred, **options)` of each sample: a built-in one, or a user's."""
 
-    def __init__(
-        self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **options: Any
-    ) -> None:
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **options: Any) -> None:
         super().__init__(name or getattr(fn, "__name__", None), dtype)
         self._fn = fn
         self._options = options

@@ -97,11 +97,15 @@ class Optimizer:
             step: the number of this update, from 1.
             state: the flat states by name, to be changed too.
         """
-        raise TypeError(f"{type(self).__name__} has no formula: give it update_step(gradient, variable, learning_rate).")
+        raise TypeError(
+            f"{type(self).__name__} has no formula: give it update_step(gradient, variable, learning_rate)."
+        )
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: float) -> None:
         """A user's formula for one variable: changes it with `assign`, `assign_add` or `assign_sub`."""
-        raise TypeError(f"{type(self).__name__} has no formula: give it update_step(gradient, variable, learning_rate).")
+        raise TypeError(
+            f"{type(self).__name__} has no formula: give it update_step(gradient, variable, learning_rate)."
+        )
 
     # --- building ----------------------------------------------------------------------------------------
 
@@ -161,7 +165,9 @@ class Optimizer:
 
     def _bound(self) -> FlatState:
         if self._state is None:
-            raise ValueError(f"{type(self).__name__} has no variables yet: bind(store) or build(variables) comes first.")
+            raise ValueError(
+                f"{type(self).__name__} has no variables yet: bind(store) or build(variables) comes first."
+            )
         return self._state
 
     def _careful_step(
@@ -232,9 +238,7 @@ class Optimizer:
         slots = self._write_gradients(store, grads, variables)
         self.step(store.values, store.gradients, slots)
 
-    def _write_gradients(
-        self, store: ParameterStore, grads: list[Any], variables: list[Variable]
-    ) -> list[Slot] | None:
+    def _write_gradients(self, store: ParameterStore, grads: list[Any], variables: list[Variable]) -> list[Slot] | None:
         """Put the gradients into the store's buffer; return the slots that have one, None for all."""
         if len(grads) != len(variables):
             raise ValueError(f"{len(grads)} gradients for {len(variables)} variables.")
