@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from golden import load
 
-from gatewise import activations, autodiff
+from gatewise import activations, autodiff, kernels
 
 CASES = list(load.cases("losses_metrics", "activations"))
 NAMES = sorted(name for name in activations._registry.objects if name != "threshold")
@@ -95,3 +95,22 @@ def test_unknown_name_names_the_nearest():
 def test_every_activation_says_what_it_is():
     for name in NAMES:
         assert inspect.getdoc(activations.get(name))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if activations.kernel_name(activations.get(n))])
+def test_kernels_compute_the_same(name):
+    fn = activations.get(name)
+    x = np.random.default_rng(0).normal(scale=3, size=(4, 9))
+    y, pullback = fn.forward(x)
+    kernel = activations.kernel_name(fn)
+    np.testing.assert_allclose(kernels.activation_forward(kernel, x), y, rtol=1e-13, atol=1e-14)
+    dy = np.random.default_rng(1).normal(size=(4, 9))
+    np.testing.assert_allclose(kernels.activation_backward(kernel, dy, x, y), pullback(dy), rtol=1e-11, atol=1e-13)
+
+
+def test_only_built_in_functions_have_kernels():
+    assert activations.kernel_name(activations.tanh) == "tanh"
+    assert activations.kernel_name(activations.softmax) is None
+    assert activations.kernel_name(activations.threshold) is None
+    assert activations.kernel_name(lambda x: x) is None
+    assert activations.kernel_name(np.tanh) is None

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import config
+from gatewise import config, kernels
 from gatewise.autodiff import differentiable, vjp
 from gatewise.serialization import Registry, public_name, serialize_object
 
@@ -395,7 +395,5 @@ def forward_of(activation: Callable[..., Any]) -> Callable[[Any], Pair]:
 
 def kernel_name(activation: Callable[..., Any]) -> str | None:
     """The name under which the native kernels know this function with its default arguments, else None."""
-    from gatewise import kernels
-
     public = public_name(activation) if isinstance(activation, types.FunctionType) else None
     return public[1] if public and public[1] in kernels.ACTIVATIONS else None
