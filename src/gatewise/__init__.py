@@ -1,20 +1,72 @@
 """gatewise: recurrent networks that show their work.
 
-Keras's recurrent interface on an engine of its own: NumPy arrays outside, C++ kernels inside.  Importing it loads
-NumPy and its own modules; everything heavier loads when it is first used.
+Keras's recurrent interface on an engine of its own: NumPy arrays outside, C++ kernels inside.  Every public name
+loads when it is first used, so importing the package costs next to nothing.
 """
 
-from gatewise import activations, config, constraints, initializers, layers, ops, random, regularizers
-from gatewise.layer import Layer
-from gatewise.layers import Input
-from gatewise.model import Model
-from gatewise.sequential import Sequential
-from gatewise.training import callbacks, losses, metrics, optimizers
-from gatewise.variable import Variable
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
 from gatewise.version import __version__
 
+if TYPE_CHECKING:
+    from gatewise import (
+        activations,
+        callbacks,
+        config,
+        constraints,
+        explain,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        models,
+        ops,
+        optimizers,
+        random,
+        regularizers,
+        saving,
+        utils,
+    )
+    from gatewise.explain.accounting import account
+    from gatewise.layer import Layer
+    from gatewise.layers import Input
+    from gatewise.model import Model
+    from gatewise.sequential import Sequential
+    from gatewise.variable import Variable
+
+_HOMES = {
+    "Input": "gatewise.layers",
+    "Layer": "gatewise.layer",
+    "Model": "gatewise.model",
+    "Sequential": "gatewise.sequential",
+    "Variable": "gatewise.variable",
+    "account": "gatewise.explain.accounting",
+    "load_model": "gatewise.files",
+}
+"""Where the public names are that are not modules."""
+
 __all__ = [
-    "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "activations", "callbacks", "config",
-    "constraints", "initializers", "layers", "losses", "metrics", "ops", "optimizers",
-    "random", "regularizers",
+    "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "account", "activations", "callbacks", "config",
+    "constraints", "explain", "initializers", "layers", "load_model", "losses", "metrics", "models", "ops", "optimizers",
+    "random", "regularizers", "saving", "utils",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    elif name in __all__:
+        value = importlib.import_module(f"gatewise.{name}")
+    else:
+        # With `name` and `obj` the interpreter adds the nearest name that exists.
+        raise AttributeError(f"module 'gatewise' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -30,6 +30,7 @@ class SymbolicTensor:
     def __init__(self, shape: Sequence[int | None], dtype: str = "float32", name: str | None = None) -> None:
         self.shape: Shape = tuple(None if size is None else int(size) for size in shape)
         self.dtype = dtype
+        self.array_type = np.dtype(dtype)
         self.name = name or config.unique_name("tensor")
         self.history: tuple[Node, int] | None = None
 
@@ -231,9 +232,13 @@ class Graph:
         return slots, slot_masks
 
     def _end_step(self, step: _Step, y: Any, mask: Any, slots: list, slot_masks: list) -> None:
-        flat = list(tree.leaves(y)) if isinstance(y, list | tuple | dict) else [y]
-        for slot, value in zip(step.outputs, flat, strict=True):
-            slots[slot] = value
+        if type(y) is np.ndarray:
+            slots[step.outputs[0]] = y
+            flat = [y]
+        else:
+            flat = list(tree.leaves(y))
+            for slot, value in zip(step.outputs, flat, strict=True):
+                slots[slot] = value
         if mask is not None or step.layer.may_create_mask:
             for slot, found in zip(
                 step.outputs,

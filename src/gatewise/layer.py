@@ -65,6 +65,7 @@ class Layer(WeightOwner):
             raise ValueError(f"The name of a {cls} must be a string; got {name!r}.")
         self._name = name or config.unique_name(config.snake_case(cls))
         self._dtype = standard_dtype(dtype, cls)
+        self._array_type = np.dtype(self._dtype)
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.supports_masking = type(self).compute_mask is not Layer.compute_mask
@@ -229,10 +230,11 @@ class Layer(WeightOwner):
 
     def _in_own_type(self, inputs: Sequence[Any]) -> Sequence[Any]:
         """Float inputs in the layer's float type; the same object where they are already."""
-        dtype = self._dtype
-        if not self.autocast or all(x.dtype.name == dtype or x.dtype.kind != "f" for x in inputs):
-            return inputs
-        return [x.astype(dtype) if x.dtype.kind == "f" else x for x in inputs]
+        own = self._array_type
+        for x in inputs:
+            if x.dtype is not own and x.dtype != own and x.dtype.kind == "f" and self.autocast:
+                return [x.astype(own) if x.dtype.kind == "f" else x for x in inputs]
+        return inputs
 
     def _apply_native(self, leaves: Sequence[Any], mask: Any, training: bool) -> Any:
         """Run a built-in layer so that its weights and inputs take part in an enclosing differentiation."""

@@ -267,7 +267,7 @@ class Functional(Model):
             x = x.reshape(x.shape[:-1])
         elif x.ndim == ndim - 1 and wanted.shape[-1] == 1:
             x = x[..., None]
-        if isinstance(x, np.ndarray) and x.dtype.name != wanted.dtype:
+        if isinstance(x, np.ndarray) and x.dtype != wanted.array_type:
             x = super()._as_input(x) if x.dtype.kind in "OUS" else x.astype(wanted.dtype)
         return x
 

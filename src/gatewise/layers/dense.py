@@ -27,6 +27,8 @@ class Dense(Layer):
         ValueError: for inputs without features, or with another number than the layer was built for.
     """
 
+    in_config_if_true = ("activity_regularizer",)
+
     def __init__(
         self,
         units: int,
@@ -98,6 +100,9 @@ class Dense(Layer):
             return (kernels.matmul(dz, W.T).reshape(x.shape) if wants_dx else None,), gradients
 
         return y, pullback
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "quantization_config": None}  # a key that Keras 3 writes
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[:-1], self.units)

@@ -69,7 +69,15 @@ class InputLayer(Layer):
         output = SymbolicTensor(self.batch_shape, self._dtype, self.name)
         self._inbound_nodes.append(Node(self, [], [output]))
 
-    not_in_config = ("shape", "batch_size", "input_shape", "batch_input_shape", "optional")
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "batch_shape": self.batch_shape,
+            "dtype": self.dtype,
+            "sparse": self.sparse,
+            "ragged": self.ragged,
+            "name": self.name,
+            "optional": self.optional,
+        }
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         return inputs[0], lambda dy, wants_dx=True: ((dy,), {})

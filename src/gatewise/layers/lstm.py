@@ -82,6 +82,7 @@ class LSTMCell(Layer):
         self.bias: Variable | None = None
         self._seeds = random.SeedGenerator(seed) if self.dropout or self.recurrent_dropout else None
         self._packed: tuple[tuple, Any] = ((), None)
+        self._known_activations: tuple[tuple, Any] = ((), None)
 
     def build(self, input_shape: Any) -> None:
         F, H = input_shape[-1], self.units
@@ -205,8 +206,11 @@ class LSTMCell(Layer):
 
     def _kernel_activations(self) -> tuple[str, str] | None:
         """The names under which the kernels know both activations; None if they do not."""
-        names = activations.kernel_name(self.activation), activations.kernel_name(self.recurrent_activation)
-        return None if None in names else names  # type: ignore[return-value]
+        chosen = (self.activation, self.recurrent_activation)
+        if self._known_activations[0] != chosen:
+            names = activations.kernel_name(chosen[0]), activations.kernel_name(chosen[1])
+            self._known_activations = (chosen, None if None in names else names)
+        return self._known_activations[1]
 
     def _packed_weights(self) -> Any:
         """The weights in the kernels' layout; packed again when one of them was written to."""

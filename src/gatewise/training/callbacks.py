@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+__all__ = ["Callback", "CallbackList", "History"]
+
 HOOKS = tuple(
     f"on_{what}_{when}"
     for what in ("train", "test", "predict", "epoch", "train_batch", "test_batch", "predict_batch")
