@@ -118,6 +118,7 @@ def test_learning_rate_can_be_set():
     optimizer.learning_rate.assign(0.125)
     optimizer.apply([np.ones(1)], [v])
     assert v.value == 1 - 0.25 - 0.125
+    assert (float(optimizer.learning_rate), int(optimizer.iterations)) == (0.125, 2)
     optimizer.learning_rate = lambda: 0.5
     assert optimizer.learning_rate == 0.5
     assert optimizer.lr == 0.5

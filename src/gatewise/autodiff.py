@@ -13,11 +13,12 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 Pullback = Callable[..., Any]
+_Class = TypeVar("_Class")
 
 NOT_TRACED = -2
 """The `_trace` of a stand-in that stands for nothing: below every trace, so that autograd passes it by."""
@@ -33,7 +34,7 @@ def is_traced(*values: Any) -> bool:
     return any(type(value) in box_types and value._trace >= 0 for value in values)
 
 
-def stand_in(cls: type) -> type:
+def stand_in(cls: type[_Class]) -> type[_Class]:
     """Class decorator: instances may stand for traced values, and autograd takes them as such.
 
     An instance has `_trace`, `_node` and `_value`: those of the traced value it stands for, or NOT_TRACED as `_trace`.

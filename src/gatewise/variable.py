@@ -182,6 +182,15 @@ class Variable:
     def __len__(self) -> int:
         return len(self._array)
 
+    def __float__(self) -> float:
+        return float(self._array)
+
+    def __int__(self) -> int:
+        return int(self._array)
+
+    def __bool__(self) -> bool:
+        return bool(self._array)
+
     def __getitem__(self, index: Any) -> Any:
         return self.value[index]
 
