@@ -56,7 +56,7 @@ def leftover_arguments(kwargs: dict[str, Any], owner: str) -> tuple[tuple | None
         shape = (batch_size, *given)
     elif dim is not None:
         shape = (batch_size, dim) if length is None and owner in ("Dense",) else (batch_size, length, dim)
-    for ignorable in ("input_shape", "dynamic", "ragged", "sparse"):
+    for ignorable in ("input_shape", "dynamic", "ragged", "sparse", "quantization_config"):
         if rest.get(ignorable, None) in (None, False):
             rest.pop(ignorable, None)
     if rest:

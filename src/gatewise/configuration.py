@@ -28,12 +28,7 @@ def config_of(layer: Any, base: type) -> dict[str, Any]:
     config: dict[str, Any] = {
         "name": layer.name,
         "trainable": layer.trainable,
-        "dtype": {
-            "module": "keras",
-            "class_name": "DTypePolicy",
-            "config": {"name": layer.dtype},
-            "registered_name": None,
-        },
+        "dtype": dtype_config(layer.dtype),
     }
     cls = _class_to_describe(type(layer), base)
     for name in argument_names(cls):
@@ -45,7 +40,12 @@ def config_of(layer: Any, base: type) -> dict[str, Any]:
         if name in getattr(cls, "in_config_if_true", ()) and not value:
             continue
         config[name] = _as_json(value, name, layer)
-    return config
+    return {**config, **getattr(cls, "constant_config", {})}
+
+
+def dtype_config(dtype: str) -> dict[str, Any]:
+    """A float type as Keras writes it."""
+    return {"module": "keras", "class_name": "DTypePolicy", "config": {"name": dtype}, "registered_name": None}
 
 
 def argument_names(cls: type) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gatewise import tree, validation
+from gatewise import serialization, tree, validation
 from gatewise.arguments import describe
 from gatewise.context import name_scope
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers.input_layer import InputLayer
-from gatewise.model import Functional
+from gatewise.model import Functional, Model
 
 
 class Sequential(Functional):
@@ -185,8 +185,18 @@ class Sequential(Functional):
 
         return sequential_config(self)
 
+    def get_build_config(self) -> dict[str, Any] | None:
+        return None if self._first is None else {"input_shape": self._first.batch_shape}
+
     @classmethod
     def from_config(cls, config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
         from gatewise.model_config import sequential_from_config
 
         return sequential_from_config(cls, config, custom_objects)
+
+
+MODELS = serialization.Registry("keras", "model")
+for _class in (Model, Sequential):
+    MODELS.add()(_class)
+MODELS.alias(Functional, "Functional")
+serialization.write_as_from(Functional, "keras.src.models.functional")

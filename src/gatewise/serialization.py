@@ -18,7 +18,7 @@ from gatewise import suggest
 from gatewise.config import snake_case
 
 _HOMES = {
-    "keras": "gatewise",
+    "keras": "gatewise.sequential",
     "keras.layers": "gatewise.layers",
     "keras.initializers": "gatewise.initializers",
     "keras.regularizers": "gatewise.regularizers",

@@ -10,12 +10,13 @@ import numpy as np
 from gatewise import constraints, initializers, regularizers, tree
 from gatewise.arguments import standard_dtype
 from gatewise.context import record_loss, running
+from gatewise.saveable import Saveable
 from gatewise.variable import Variable, structure_clock
 
 _UNTRACKED = frozenset({"_variables", "_inbound_nodes", "_constructed_with", "_initial_weights", "_states", "_graph"})
 
 
-class WeightOwner:
+class WeightOwner(Saveable):
     """What has weights: the base of `Layer` that deals with them."""
 
     name: str

@@ -28,6 +28,7 @@ class Dense(Layer):
     """
 
     in_config_if_true = ("activity_regularizer",)
+    constant_config = {"quantization_config": None}  # Keras 3 writes it
 
     def __init__(
         self,
@@ -100,9 +101,6 @@ class Dense(Layer):
             return (kernels.matmul(dz, W.T).reshape(x.shape) if wants_dx else None,), gradients
 
         return y, pullback
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "quantization_config": None}  # a key that Keras 3 writes
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[:-1], self.units)
