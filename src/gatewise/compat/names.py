@@ -1,0 +1,161 @@
+"""The table: which names of Keras and TensorFlow are answered by which names of gatewise.
+
+Nothing is copied.  A module of theirs is described by a list of sources, each one of
+
+* `"gatewise.layers"`: every public name of that module;
+* `"gatewise.files:load_model"`: one name of it;
+* `"gatewise.ops:mean as reduce_mean"`: one name of it, under another.
+"""
+
+from __future__ import annotations
+
+KERAS_VERSION = "3.15.1"
+TENSORFLOW_VERSION = "2.21.0"
+
+ROOTS = ("keras", "tensorflow", "tf_keras")
+"""First parts of the module names that are answered; every other module imports, or fails, as always."""
+
+KERAS_PACKAGES = (
+    "keras", "keras.api", "keras.api._v2.keras", "keras.src", "tf_keras", "tf_keras.src",
+    "tensorflow.keras", "tensorflow.python.keras", "tensorflow.compat.v1.keras", "tensorflow.compat.v2.keras",
+    "tensorflow.contrib.keras",
+)  # fmt: skip
+"""Where Keras's package is found: under its own name, and inside TensorFlow."""
+
+_CUSTOM_OBJECTS = tuple(
+    f"gatewise.serialization:{name}"
+    for name in (
+        "CustomObjectScope", "CustomObjectScope as custom_object_scope", "get_custom_objects", "get_registered_name",
+        "get_registered_object", "register_keras_serializable", "serialize_object as serialize_keras_object",
+        "deserialize_object as deserialize_keras_object",
+    )
+)  # fmt: skip
+_SAVING = tuple(f"gatewise.files:{name}" for name in ("load_model", "load_weights", "save_model", "save_weights"))
+_CLEAR = "gatewise.config:reset_names as clear_session"
+_SETTINGS = ("gatewise.config", "gatewise.compat.stand_ins:backend", "gatewise.compat.stand_ins:image_data_format")
+
+KERAS_MODULES: dict[str, tuple[str, ...]] = {
+    "": (
+        "gatewise",
+        "gatewise.compat.names:KERAS_VERSION as __version__",
+        "gatewise.initializers:Initializer",
+        "gatewise.regularizers:Regularizer",
+        "gatewise.training.losses:Loss",
+        "gatewise.training.metrics:Metric",
+        "gatewise.training.optimizers:Optimizer",
+    ),
+    "activations": ("gatewise.activations",),
+    "backend": (*_SETTINGS, _CLEAR, "gatewise.ops"),
+    "callbacks": ("gatewise.training.callbacks",),
+    "config": _SETTINGS,
+    "constraints": ("gatewise.constraints",),
+    "engine": ("gatewise:Model", "gatewise:Sequential", "gatewise:Layer", "gatewise:Input", "gatewise.layers:InputLayer"),
+    "initializers": ("gatewise.initializers",),
+    "layers": ("gatewise.layers",),
+    "losses": ("gatewise.training.losses",),
+    "metrics": ("gatewise.training.metrics",),
+    "models": ("gatewise:Model", "gatewise:Sequential", "gatewise.model_config:model_from_json", *_SAVING),
+    "ops": ("gatewise.ops",),
+    "optimizers": ("gatewise.training.optimizers",),
+    "optimizers.schedules": ("gatewise.training.schedules",),
+    "preprocessing": (),
+    "preprocessing.sequence": ("gatewise.utils:pad_sequences",),
+    "random": ("gatewise.random",),
+    "regularizers": ("gatewise.regularizers",),
+    "saving": (*_SAVING, *_CUSTOM_OBJECTS),
+    "utils": ("gatewise.utils", _CLEAR, *_CUSTOM_OBJECTS),
+}
+"""Below Keras's package ("" is the package itself)."""
+
+_OLD_FILES = {
+    "engine": "base_layer functional input_layer network sequential topology training",
+    "layers": "advanced_activations attention convolutional core core.dense embeddings experimental local merge merging noise "
+    "normalization pooling recurrent recurrent_v2 rnn rnn.gru rnn.lstm rnn.simple_rnn wrappers",
+    "losses": "losses",
+    "metrics": "metrics",
+    "models": "functional model sequential",
+    "optimizers": "adam legacy rmsprop sgd",
+    "saving": "hdf5_format object_registration save",
+    "utils": "data_utils generic_utils io_utils layer_utils np_utils numerical_utils tf_utils vis_utils",
+}
+OLD_PATHS: dict[str, str] = {
+    **{f"{now}.{old}": now for now, files in _OLD_FILES.items() for old in files.split()},
+    "legacy": "layers",
+    "objectives": "losses",
+    "optimizer_v2": "optimizers",
+}
+"""Paths of Keras 1 and 2, and of the inside of Keras 3 -> where these names are now."""
+
+_ARRAYS = (
+    *(f"numpy:{name}" for name in (
+        "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    )),
+    "numpy:bool_ as bool",
+    "numpy:ndarray as Tensor",
+    *(f"gatewise.ops:{name}" for name in (
+        "abs", "add", "argmax", "argmin", "cast", "convert_to_tensor", "cos", "divide", "exp", "expand_dims", "linspace",
+        "matmul", "maximum", "minimum", "multiply", "one_hot", "ones", "ones_like", "reshape", "round", "shape", "sigmoid",
+        "sign", "sin", "sqrt", "square", "squeeze", "stack", "subtract", "tanh", "tile", "transpose", "where", "zeros",
+        "zeros_like",
+    )),
+    *(f"gatewise.ops:{ours} as {theirs}" for theirs, ours in (
+        ("clip_by_value", "clip"), ("concat", "concatenate"), ("pow", "power"), ("range", "arange"), ("reduce_max", "max"),
+        ("reduce_mean", "mean"), ("reduce_min", "min"), ("reduce_prod", "prod"), ("reduce_sum", "sum"), ("reverse", "flip"),
+    )),
+)  # fmt: skip
+
+TENSORFLOW_MODULES: dict[str, tuple[str, ...]] = {
+    "tensorflow": (
+        *_ARRAYS,
+        "gatewise.compat.names:TENSORFLOW_VERSION as __version__",
+        *(f"gatewise.compat.stand_ins:{name}" for name in ("constant", "executing_eagerly", "function", "get_logger")),
+    ),
+    "tensorflow.compat": (),
+    "tensorflow.compat.v1": ("gatewise.utils:set_random_seed",),
+    "tensorflow.compat.v2": (),
+    "tensorflow.config": tuple(
+        f"gatewise.compat.stand_ins:{name}"
+        for name in ("list_physical_devices", "list_physical_devices as list_logical_devices", "run_functions_eagerly")
+    ),
+    "tensorflow.config.experimental": tuple(
+        f"gatewise.compat.stand_ins:{name}"
+        for name in ("list_physical_devices", "list_physical_devices as list_logical_devices")
+    ),
+    "tensorflow.contrib": (),
+    "tensorflow.math": _ARRAYS,
+    "tensorflow.nn": ("gatewise.activations",),
+    "tensorflow.python": (),
+    "tensorflow.random": (
+        "gatewise.utils:set_random_seed as set_seed",
+        "gatewise.compat.stand_ins:normal",
+        "gatewise.compat.stand_ins:uniform",
+    ),
+    "tensorflow.version": ("gatewise.compat.names:TENSORFLOW_VERSION as VERSION",),
+}
+"""TensorFlow's own modules, in full: so much as is NumPy's under another name."""
+
+
+def sources_of(module: str) -> tuple[str, ...] | None:
+    """The sources of a module's names, or None if it is not answered."""
+    if module in TENSORFLOW_MODULES:
+        return TENSORFLOW_MODULES[module]
+    # The longest package name that fits, so that "keras.src.layers" is the "layers" of "keras.src".
+    for package in sorted(KERAS_PACKAGES, key=len, reverse=True):
+        if module == package:
+            return KERAS_MODULES[""]
+        if module.startswith(package + "."):
+            below = module[len(package) + 1 :]
+            found = KERAS_MODULES.get(OLD_PATHS.get(below, below))
+            if found is not None:
+                return found
+    # "keras.api._v2" and its like: folders on the way to a package.
+    return () if any(package.startswith(module + ".") for package in KERAS_PACKAGES) else None
+
+
+def submodules_of(module: str) -> list[str]:
+    """The last parts of the names of the modules directly inside a module."""
+    every = [*TENSORFLOW_MODULES, *KERAS_PACKAGES]
+    for package in KERAS_PACKAGES:
+        every += [f"{package}.{below}" for below in (*KERAS_MODULES, *OLD_PATHS) if below]
+    lead = module + "."
+    return sorted({name[len(lead) :].split(".")[0] for name in every if name.startswith(lead)})
