@@ -14,9 +14,9 @@
 namespace gatewise {
 namespace GATEWISE_ISA {
 
-constexpr Index kDepthBlock = 256;
-constexpr Index kRowBlock = 96;   // rows of a packed at once
-constexpr Index kPanelBlock = 8;  // panels of b packed at once
+constexpr Index kDepthBlock = 512;
+constexpr Index kRowBlock = 1536;  // rows of a packed at once; they stream past a panel from any cache
+constexpr Index kPanelBlock = 4;   // panels of b packed at once
 constexpr double kFlopsWorthAThread = 1.5e6;
 
 // The number of threads that `flops` of work are worth.
@@ -46,8 +46,29 @@ GW_INLINE Index packed_b_size() {
     return kPanelBlock * kDepthBlock * kMostColumns * Simd<T>::kLanes;
 }
 template <class T>
-GW_INLINE Index gemm_scratch_size() {
-    return packed_b_size<T>() + kRowBlock * kDepthBlock;
+GW_INLINE Index gemm_scratch_size(Index rows, Index depth) {
+    return packed_b_size<T>() + min_of(rows, kRowBlock) * min_of(depth, kDepthBlock);
+}
+
+// Copies at most kMostRows numbers that lie `stride` apart.
+template <class T>
+GW_INLINE void copy_few(T* to, const T* from, Index stride, Index count) {
+    if (stride == 1 && count == kMostRows)
+        std::memcpy(to, from, sizeof(T) * kMostRows);
+    else if (stride == 1 && count == kMostRows - 1)
+        std::memcpy(to, from, sizeof(T) * (kMostRows - 1));
+    else
+        for (Index i = 0; i < count; ++i) to[i] = from[i * stride];
+}
+
+// Copies a row of sums, at most a panel wide.
+template <class T>
+GW_INLINE void copy_row(T* to, const T* from, Index width) {
+    for (Index i = 0; i < width; i += Simd<T>::kLanes) store_first(to + i, load_first(from + i, width - i), width - i);
+}
+template <class T>
+GW_INLINE void zero_row(T* to, Index width) {
+    for (Index i = 0; i < width; i += Simd<T>::kLanes) store_first(to + i, typename Simd<T>::V{}, width - i);
 }
 
 // ---- where a comes from -----------------------------------------------------------------------------
@@ -64,7 +85,7 @@ struct RowsInPlace {
     }
 };
 
-// Rows of a with any strides, packed [depth][rows of the tile].
+// Rows of a with any strides, packed tile by tile: [depth][rows of the tile].
 template <class T>
 struct RowsPacked {
     static constexpr Rows kRows = Rows::kAcross;
@@ -73,15 +94,16 @@ struct RowsPacked {
     const T* packed = nullptr;
     void block(Index m0, Index m1, Index k0, Index depth, T* to) {
         packed = to;
-        for (Index k = 0; k < depth; ++k, to += m1 - m0) {
-            const T* from = a + m0 * row_stride + (k0 + k) * depth_stride;
-            if (row_stride == 1) std::memcpy(to, from, sizeof(T) * (m1 - m0));
-            else
-                for (Index m = 0; m < m1 - m0; ++m) to[m] = from[m * row_stride];
+        const RowTiles tiles = split_rows(m1 - m0);
+        const T* from = a + m0 * row_stride + k0 * depth_stride;
+        for (Index t = 0; t < tiles.count; ++t) {
+            const Index r = tiles.height + (t < tiles.taller);
+            for (Index k = 0; k < depth; ++k, to += r) copy_few(to, from + k * depth_stride, row_stride, r);
+            from += r * row_stride;
         }
     }
-    Segment<T> segment(Index m, Index m0, Index m1, Index, Index depth) const {
-        return {packed + (m - m0), 1, m1 - m0, depth, nullptr};
+    Segment<T> segment(Index m, Index r, Index m0, Index, Index depth) const {
+        return {packed + (m - m0) * depth, 1, r, depth, nullptr};
     }
 };
 
@@ -114,6 +136,7 @@ struct IntoMatrix {
     bool accumulate;
 
     void start(Index m, Index n, Index width, T* sums) const {
+        if (!bias && !accumulate) return zero_row(sums, width);
         for (Index i = 0; i < width; ++i) {
             sums[i] = bias ? bias[m * bias_row + (n + i) * bias_column] : T(0);
             if (accumulate) sums[i] += c[m * row_stride + (n + i) * column_stride];
@@ -121,13 +144,13 @@ struct IntoMatrix {
     }
     void resume(Index m, Index n, Index width, T* sums) const {
         const T* from = c + m * row_stride + n * column_stride;
-        if (column_stride == 1) std::memcpy(sums, from, sizeof(T) * width);
+        if (column_stride == 1) copy_row(sums, from, width);
         else
             for (Index i = 0; i < width; ++i) sums[i] = from[i * column_stride];
     }
     void finish(Index m, Index n, Index width, const T* sums, bool) const {
         T* to = c + m * row_stride + n * column_stride;
-        if (column_stride == 1) std::memcpy(to, sums, sizeof(T) * width);
+        if (column_stride == 1) copy_row(to, sums, width);
         else
             for (Index i = 0; i < width; ++i) to[i * column_stride] = sums[i];
     }
@@ -151,7 +174,7 @@ struct Gemm {
         const Index width = min_of(columns - n, vectors * L), across = vectors * L;
         for (Index i = 0; i < r; ++i) {
             T* row = sums.at + i * across;
-            if (width < across) std::memset(row, 0, sizeof(T) * across);
+            if (width < across) zero_row(row, across);
             if (first) c.start(m + i, n, width, row);
             else c.resume(m + i, n, width, row);
         }
@@ -168,7 +191,7 @@ struct Gemm {
             Index m = m0;
             for (Index t = 0; t < tiles.count; ++t) {
                 const Index r = tiles.height + (t < tiles.taller);
-                Segment<T> segment = a.segment(m, m0, m1, k0, block);
+                Segment<T> segment = a.segment(m, r, m0, k0, block);
                 segment.panel = packed_b;
                 run_tile(m, r, segment, n, vectors, k0 == 0, k0 + block == depth);
                 m += r;
@@ -176,22 +199,27 @@ struct Gemm {
         }
     }
 
+    // Packs panels [p0, p1) of b, k0 and on.
+    void pack_panels(Index p0, Index p1, Index k0, Index block, T* to) const {
+        for (Index p = p0; p < p1; ++p, to += kAcross * block) {
+            const Index n = p * kAcross, left = columns - n;
+            b.panel(n, min_of(left, kAcross), min_of(kMostColumns, ceil_div(left, L)), k0, block, to);
+        }
+    }
+
     // The rectangle rows x panels of c, by one thread.
     void run(Range rows, Range panels, T* scratch) {
         T* packed_a = scratch + packed_b_size<T>();
-        for (Index p0 = panels.begin; p0 < panels.end; p0 += kPanelBlock) {
-            const Index p1 = min_of(p0 + kPanelBlock, panels.end);
-            const Index n0 = p0 * kAcross, n1 = min_of(p1 * kAcross, columns);
+        for (Index m0 = rows.begin; m0 < rows.end; m0 += kRowBlock) {
+            const Index m1 = min_of(m0 + kRowBlock, rows.end);
             Index k0 = 0;
             do {
                 const Index block = min_of(kDepthBlock, depth - k0);
-                for (Index n = n0; n < n1; n += kAcross)
-                    b.panel(n, min_of(columns - n, kAcross), min_of(kMostColumns, ceil_div(columns - n, L)),
-                            k0, block, scratch + (n - n0) * block);
-                for (Index m0 = rows.begin; m0 < rows.end; m0 += kRowBlock) {
-                    const Index m1 = min_of(m0 + kRowBlock, rows.end);
-                    a.block(m0, m1, k0, block, packed_a);
-                    run_block(m0, m1, n0, n1, k0, block, scratch);
+                a.block(m0, m1, k0, block, packed_a);
+                for (Index p0 = panels.begin; p0 < panels.end; p0 += kPanelBlock) {
+                    const Index p1 = min_of(p0 + kPanelBlock, panels.end);
+                    pack_panels(p0, p1, k0, block, scratch);
+                    run_block(m0, m1, p0 * kAcross, min_of(p1 * kAcross, columns), k0, block, scratch);
                 }
                 k0 += block;
             } while (k0 < depth);
@@ -223,12 +251,13 @@ static void gemm(Index rows, Index columns, Index depth, const A& a, const B& b,
     const Index panels = ceil_div(columns, kMostColumns * Simd<T>::kLanes);
     Team team(threads_for(2.0 * rows * columns * (depth + 8)));
     Workspace workspace;
-    T* scratch = (T*)workspace.take(sizeof(T) * gemm_scratch_size<T>() * team.size());
     const Index down = row_parts(rows, panels, team.size()), across = team.size() / down;
+    const Index scratch_size = gemm_scratch_size<T>(ceil_div(rows, down), depth);
+    T* scratch = (T*)workspace.take(sizeof(T) * scratch_size * team.size());
     auto part = [&](int member) {
         Gemm<T, A, B, C> g = {a, b, c, depth, columns};
         g.run(share(rows, member % down, down), share(panels, member / down, across),
-              scratch + gemm_scratch_size<T>() * member);
+              scratch + scratch_size * member);
     };
     run_team(team, part);
 }

@@ -114,7 +114,8 @@ struct LstmBackwardCell {
     }
 };
 
-// Rows of [x | h[t-1] | 1]^T, packed; depth runs over (n, t). Masked steps count as x = 0, whatever is there.
+// Rows of [x | h[t-1] | 1]^T, packed tile by tile; depth runs over (n, t). Masked steps count as x = 0,
+// whatever is there.
 template <class T>
 struct WeightGradientRows {
     static constexpr Rows kRows = Rows::kAcross;
@@ -122,28 +123,37 @@ struct WeightGradientRows {
     Index x_rows, h_rows;  // F and H, or 0 where that gradient is not wanted
     const T* packed = nullptr;
 
-    void copy(T* to, Index m0, Index m1, const T* from, const T* factor) const {
-        for (Index m = m0; m < m1; ++m) *to++ = !from ? T(0) : (factor ? from[m] * factor[m] : from[m]);
+    // A row of x or h, and its multipliers; null where it counts as zeros.
+    struct Source {
+        const T *values, *factor;
+    };
+    Source x_source(Index n, Index t) const {
+        const bool masked = in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
+        return {masked ? nullptr : in.x.data + n * in.x.outer + t * in.x.inner,
+                in.x_dropout.data ? in.x_dropout.data + n * in.x_dropout.stride : nullptr};
+    }
+    Source h_source(Index n, Index t) const {
+        const T* first = in.h0.data ? in.h0.data + n * in.h0.stride : nullptr;
+        return {t ? in.h.data + (n * in.sizes.T + t - 1) * in.sizes.H : first,
+                in.h_dropout.data ? in.h_dropout.data + n * in.h_dropout.stride : nullptr};
     }
 
-    void block(Index m0, Index m1, Index k0, Index depth, T* to) {
-        packed = to;
+    static void copy(T* to, const Source& from, Index begin, Index end) {
+        if (!from.values)
+            for (Index m = begin; m < end; ++m) *to++ = T(0);
+        else if (from.factor)
+            for (Index m = begin; m < end; ++m) *to++ = from.values[m] * from.factor[m];
+        else
+            copy_few(to, from.values + begin, 1, end - begin);
+    }
+
+    // Rows [m0, m1), one tile's, of all (n, t) in the block.
+    void pack_tile(Index m0, Index m1, Index k0, Index depth, T* to) const {
+        const Index x_end = min_of(m1, x_rows), h_begin = max_of(m0, x_rows), h_end = min_of(m1, x_rows + h_rows);
         Index n = k0 / in.sizes.T, t = k0 % in.sizes.T;
         for (Index k = 0; k < depth; ++k, to += m1 - m0) {
-            const Index x_end = min_of(m1, x_rows), h_begin = max_of(m0, x_rows),
-                        h_end = min_of(m1, x_rows + h_rows);
-            if (m0 < x_end) {
-                const bool masked = in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
-                const T* x = masked ? nullptr : in.x.data + n * in.x.outer + t * in.x.inner;
-                copy(to, m0, x_end, x,
-                     in.x_dropout.data ? in.x_dropout.data + n * in.x_dropout.stride : nullptr);
-            }
-            if (h_begin < h_end) {
-                const T* first = in.h0.data ? in.h0.data + n * in.h0.stride : nullptr;
-                const T* h = t ? in.h.data + (n * in.sizes.T + t - 1) * in.sizes.H : first;
-                copy(to + (h_begin - m0), h_begin - x_rows, h_end - x_rows, h,
-                     in.h_dropout.data ? in.h_dropout.data + n * in.h_dropout.stride : nullptr);
-            }
+            if (m0 < x_end) copy(to, x_source(n, t), m0, x_end);
+            if (h_begin < h_end) copy(to + (h_begin - m0), h_source(n, t), h_begin - x_rows, h_end - x_rows);
             if (m1 > x_rows + h_rows) to[m1 - 1 - m0] = T(1);
             if (++t == in.sizes.T) {
                 t = 0;
@@ -151,8 +161,19 @@ struct WeightGradientRows {
             }
         }
     }
-    Segment<T> segment(Index m, Index m0, Index m1, Index, Index depth) const {
-        return {packed + (m - m0), 1, m1 - m0, depth, nullptr};
+
+    void block(Index m0, Index m1, Index k0, Index depth, T* to) {
+        packed = to;
+        const RowTiles tiles = split_rows(m1 - m0);
+        for (Index i = 0, m = m0; i < tiles.count; ++i) {
+            const Index r = tiles.height + (i < tiles.taller);
+            pack_tile(m, m + r, k0, depth, to);
+            to += r * depth;
+            m += r;
+        }
+    }
+    Segment<T> segment(Index m, Index r, Index m0, Index, Index depth) const {
+        return {packed + (m - m0) * depth, 1, r, depth, nullptr};
     }
 };
 
@@ -165,12 +186,12 @@ struct IntoWeightGradients {
         if (m < x_rows) return dW + m * columns;
         return m < x_rows + h_rows ? dU + (m - x_rows) * columns : db;
     }
-    void start(Index, Index, Index width, T* sums) const { std::memset(sums, 0, sizeof(T) * width); }
+    void start(Index, Index, Index width, T* sums) const { zero_row(sums, width); }
     void resume(Index m, Index n, Index width, T* sums) const {
-        std::memcpy(sums, row(m) + n, sizeof(T) * width);
+        copy_row(sums, row(m) + n, width);
     }
     void finish(Index m, Index n, Index width, const T* sums, bool) const {
-        std::memcpy(row(m) + n, sums, sizeof(T) * width);
+        copy_row(row(m) + n, sums, width);
     }
 };
 
@@ -180,13 +201,13 @@ struct IntoInputGradient {
     T* dx;
     Index F, steps;
     View2<const T> factor;
-    void start(Index, Index, Index width, T* sums) const { std::memset(sums, 0, sizeof(T) * width); }
+    void start(Index, Index, Index width, T* sums) const { zero_row(sums, width); }
     void resume(Index m, Index n, Index width, T* sums) const {
-        std::memcpy(sums, dx + m * F + n, sizeof(T) * width);
+        copy_row(sums, dx + m * F + n, width);
     }
     void finish(Index m, Index n, Index width, const T* sums, bool last) const {
         T* to = dx + m * F + n;
-        std::memcpy(to, sums, sizeof(T) * width);
+        copy_row(to, sums, width);
         if (!last || !factor.data) return;
         const T* by = factor.data + m / steps * factor.stride + n;
         for (Index i = 0; i < width; ++i) to[i] *= by[i];

@@ -28,6 +28,7 @@ struct Chunk {
 // A stack of chunks; the last is the one being used.
 struct Stack {
     std::vector<Chunk> chunks;
+    int workspaces = 0;
     ~Stack() {
         for (Chunk& chunk : chunks) release(chunk.memory);
     }
@@ -52,28 +53,24 @@ void release(void* memory) { std::free(memory); }
 
 Workspace::Workspace() : used_before_(0), chunks_before_(stack.chunks.size()) {
     if (chunks_before_) used_before_ = stack.chunks.back().used;
+    ++stack.workspaces;
 }
 
 Workspace::~Workspace() {
     auto& chunks = stack.chunks;
-    // The innermost workspace's chunks go; of several at the bottom only the largest is worth keeping.
-    const std::size_t keep = chunks_before_ ? chunks_before_ : 1;
-    if (!chunks_before_ && chunks.size() > 1) {
+    const bool outermost = --stack.workspaces == 0;
+    if (outermost && !chunks.empty()) {  // of several chunks only the largest is worth keeping
         std::size_t largest = 0;
         for (std::size_t i = 1; i < chunks.size(); ++i)
             if (chunks[i].size > chunks[largest].size) largest = i;
         std::swap(chunks[0], chunks[largest]);
     }
+    const std::size_t keep = outermost ? (chunks.empty() || chunks[0].size > kKept ? 0 : 1) : chunks_before_;
     while (chunks.size() > keep) {
         release(chunks.back().memory);
         chunks.pop_back();
     }
-    if (chunks.empty()) return;
-    chunks.back().used = used_before_;
-    if (!chunks_before_ && chunks.back().size > kKept) {
-        release(chunks.back().memory);
-        chunks.pop_back();
-    }
+    if (!chunks.empty()) chunks.back().used = outermost ? 0 : used_before_;
 }
 
 void* Workspace::take(std::size_t bytes) {
@@ -81,7 +78,7 @@ void* Workspace::take(std::size_t bytes) {
     auto& chunks = stack.chunks;
     if (chunks.empty() || chunks.back().used + bytes > chunks.back().size) {
         std::size_t size = chunks.empty() ? kSmallestChunk : 2 * chunks.back().size;
-        if (size > kKept) size = kSmallestChunk;
+        if (size > kKept) size = kKept;
         if (size < bytes) size = bytes;
         chunks.push_back({static_cast<char*>(allocate(size)), size, 0});
     }
