@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         saving,
         utils,
     )
-    from gatewise.explain.accounting import account
+    from gatewise.explain import account
     from gatewise.layer import Layer
     from gatewise.layers import Input
     from gatewise.model import Model
@@ -44,7 +44,7 @@ _HOMES = {
     "Model": "gatewise.model",
     "Sequential": "gatewise.sequential",
     "Variable": "gatewise.variable",
-    "account": "gatewise.explain.accounting",
+    "account": "gatewise.explain",
     "load_model": "gatewise.files",
 }
 """Where the public names are that are not modules."""

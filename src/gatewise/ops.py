@@ -72,9 +72,13 @@ def __getattr__(name: str) -> Any:
 
         known = [n for n in dir(np) if not n.startswith("_")] + [n for n in globals() if not n.startswith("_")]
         raise AttributeError(f"gatewise.ops: {suggest.unknown('operation', name, known)}")
-    found = _operation(_numpy_function(target))
-    globals()[name] = found
-    return found
+    return _numpy_operation(target)
+
+
+@functools.cache
+def _numpy_operation(name: str) -> Callable[..., Any]:
+    """The operation of that name.  Not kept among the module's globals: it would hide Python's own any, max, range ..."""
+    return _operation(_numpy_function(name))
 
 
 @_operation
