@@ -23,14 +23,12 @@ KERAS_PACKAGES = (
 """Where Keras's package is found: under its own name, and inside TensorFlow."""
 
 _CUSTOM_OBJECTS = tuple(
-    f"gatewise.serialization:{name}"
+    f"gatewise.saving:{name}"
     for name in (
-        "CustomObjectScope", "CustomObjectScope as custom_object_scope", "get_custom_objects", "get_registered_name",
-        "get_registered_object", "register_keras_serializable", "serialize_object as serialize_keras_object",
-        "deserialize_object as deserialize_keras_object",
+        "CustomObjectScope", "custom_object_scope", "deserialize_keras_object", "get_custom_objects", "get_registered_name",
+        "get_registered_object", "register_keras_serializable", "serialize_keras_object",
     )
 )  # fmt: skip
-_SAVING = tuple(f"gatewise.files:{name}" for name in ("load_model", "load_weights", "save_model", "save_weights"))
 _CLEAR = "gatewise.config:reset_names as clear_session"
 _SETTINGS = ("gatewise.config", "gatewise.compat.stand_ins:backend", "gatewise.compat.stand_ins:image_data_format")
 
@@ -40,29 +38,29 @@ KERAS_MODULES: dict[str, tuple[str, ...]] = {
         "gatewise.compat.names:KERAS_VERSION as __version__",
         "gatewise.initializers:Initializer",
         "gatewise.regularizers:Regularizer",
-        "gatewise.training.losses:Loss",
-        "gatewise.training.metrics:Metric",
-        "gatewise.training.optimizers:Optimizer",
+        "gatewise.losses:Loss",
+        "gatewise.metrics:Metric",
+        "gatewise.optimizers:Optimizer",
     ),
     "activations": ("gatewise.activations",),
     "backend": (*_SETTINGS, _CLEAR, "gatewise.ops"),
-    "callbacks": ("gatewise.training.callbacks",),
+    "callbacks": ("gatewise.callbacks",),
     "config": _SETTINGS,
     "constraints": ("gatewise.constraints",),
     "engine": ("gatewise:Model", "gatewise:Sequential", "gatewise:Layer", "gatewise:Input", "gatewise.layers:InputLayer"),
     "initializers": ("gatewise.initializers",),
     "layers": ("gatewise.layers",),
-    "losses": ("gatewise.training.losses",),
-    "metrics": ("gatewise.training.metrics",),
-    "models": ("gatewise:Model", "gatewise:Sequential", "gatewise.model_config:model_from_json", *_SAVING),
+    "losses": ("gatewise.losses",),
+    "metrics": ("gatewise.metrics",),
+    "models": ("gatewise.models",),
     "ops": ("gatewise.ops",),
-    "optimizers": ("gatewise.training.optimizers",),
+    "optimizers": ("gatewise.optimizers",),
     "optimizers.schedules": ("gatewise.training.schedules",),
     "preprocessing": (),
     "preprocessing.sequence": ("gatewise.utils:pad_sequences",),
     "random": ("gatewise.random",),
     "regularizers": ("gatewise.regularizers",),
-    "saving": (*_SAVING, *_CUSTOM_OBJECTS),
+    "saving": ("gatewise.saving",),
     "utils": ("gatewise.utils", _CLEAR, *_CUSTOM_OBJECTS),
 }
 """Below Keras's package ("" is the package itself)."""
