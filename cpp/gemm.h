@@ -183,19 +183,20 @@ struct Gemm {
         for (Index i = 0; i < r; ++i) c.finish(m + i, n, width, sums.at + i * across, last);
     }
 
-    // Rows [m0, m1) against the packed panels of columns [n0, n1).
+    // Rows [m0, m1) against the packed panels of columns [n0, n1). A tile's rows stay in the nearest cache
+    // while the panels pass by from the next.
     void run_block(Index m0, Index m1, Index n0, Index n1, Index k0, Index block, const T* packed_b) const {
         const RowTiles tiles = split_rows(m1 - m0);
-        for (Index n = n0; n < n1; n += kAcross, packed_b += kAcross * block) {
-            const Index vectors = min_of(kMostColumns, ceil_div(columns - n, L));
-            Index m = m0;
-            for (Index t = 0; t < tiles.count; ++t) {
-                const Index r = tiles.height + (t < tiles.taller);
-                Segment<T> segment = a.segment(m, r, m0, k0, block);
-                segment.panel = packed_b;
+        Index m = m0;
+        for (Index t = 0; t < tiles.count; ++t) {
+            const Index r = tiles.height + (t < tiles.taller);
+            Segment<T> segment = a.segment(m, r, m0, k0, block);
+            segment.panel = packed_b;
+            for (Index n = n0; n < n1; n += kAcross, segment.panel += kAcross * block) {
+                const Index vectors = min_of(kMostColumns, ceil_div(columns - n, L));
                 run_tile(m, r, segment, n, vectors, k0 == 0, k0 + block == depth);
-                m += r;
             }
+            m += r;
         }
     }
 
@@ -252,7 +253,7 @@ static void gemm(Index rows, Index columns, Index depth, const A& a, const B& b,
     Team team(threads_for(2.0 * rows * columns * (depth + 8)));
     Workspace workspace;
     const Index down = row_parts(rows, panels, team.size()), across = team.size() / down;
-    const Index scratch_size = gemm_scratch_size<T>(ceil_div(rows, down), depth);
+    const Index scratch_size = gemm_scratch_size<T>(A::kRows == Rows::kAcross ? ceil_div(rows, down) : 0, depth);
     T* scratch = (T*)workspace.take(sizeof(T) * scratch_size * team.size());
     auto part = [&](int member) {
         Gemm<T, A, B, C> g = {a, b, c, depth, columns};

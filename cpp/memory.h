@@ -23,7 +23,7 @@ class Workspace {
     void* take(std::size_t bytes);  // aligned to 64 bytes; lives as long as this object
 
   private:
-    std::size_t used_before_, chunks_before_;
+    std::size_t chunk_before_, used_before_, in_use_before_;
 };
 
 }  // namespace gatewise
