@@ -1,0 +1,1 @@
+"""Benchmarks: gatewise beside its peers, alternately in one run.  `python -m benchmarks --help`."""

@@ -1,0 +1,51 @@
+"""The cells' ratios as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.conductor import CellResult
+from benchmarks.peers import OURS
+
+_MARKERS = "osD^vPX*<>"
+
+
+def draw(cells: Sequence[CellResult], path: Path) -> None:
+    """Write a PNG: a row for each cell, a marker for each peer at its time divided by gatewise's."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    modes = list(dict.fromkeys(result.mode for result in cells))
+    figure, axes = pyplot.subplots(
+        1, len(modes), figsize=(6.5 * len(modes), 1.8 + 0.42 * len(cells) / len(modes)), squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for axis, mode in zip(axes[0], modes, strict=True):
+        _draw_mode(axis, mode, [result for result in cells if result.mode == mode])
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def _draw_mode(axis, mode: str, cells: Sequence[CellResult]) -> None:
+    entrants = list(dict.fromkeys((t.peer, t.way) for result in cells for t in result.timings if t.peer != OURS))
+    for k, (peer, way) in enumerate(entrants):
+        points = [
+            (timing.ratio, row)
+            for row, result in enumerate(cells)
+            for timing in result.timings
+            if (timing.peer, timing.way) == (peer, way)
+        ]
+        axis.plot(*zip(*points, strict=True), _MARKERS[k % len(_MARKERS)], label=f"{peer} {way}", alpha=0.8)
+    axis.axvline(1.0, color="black", linewidth=1)
+    axis.set_xscale("log")
+    axis.set_yticks(range(len(cells)), [f"({result.cell})" for result in cells])
+    axis.invert_yaxis()
+    axis.grid(True, axis="x", which="both", alpha=0.25)
+    axis.set_title({"infer": "Inference", "train": "Training step"}[mode])
+    axis.set_xlabel("peer's time / gatewise's time (right of 1: gatewise is faster)")
+    axis.set_ylabel("N, T, F, H")
+    if entrants:
+        axis.legend(fontsize=7, loc="upper right")

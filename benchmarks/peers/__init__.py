@@ -1,0 +1,61 @@
+"""Who takes part.  Each module here prepares one library for a problem; it is imported in that peer's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from benchmarks.grid import MODES
+
+OURS = "gatewise"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A library that takes part.
+
+    prepare: "module:function" with `function(problem, mode, threads) -> {way: Way}`.
+    distributions: installed packages whose versions are noted.   environment: variables of its process.
+    """
+
+    name: str
+    prepare: str
+    distributions: tuple[str, ...]
+    modes: tuple[str, ...] = MODES
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def _keras(backend: str, package: str) -> Peer:
+    return Peer(
+        f"keras-{backend}", "keras_model:prepare", ("keras", package),
+        environment={"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )  # fmt: skip
+
+
+_ALL = (
+    Peer(OURS, "ours:prepare", ("gatewise", "numpy")),
+    Peer("pytorch", "pytorch:prepare", ("torch",)),
+    Peer("onnxruntime", "onnx_runtimes:prepare_onnxruntime", ("onnxruntime",), modes=("infer",)),
+    Peer("openvino", "onnx_runtimes:prepare_openvino", ("openvino",), modes=("infer",)),
+    Peer("jax", "jax_scan:prepare", ("jax",)),
+    _keras("tensorflow", "tensorflow"),
+    _keras("jax", "jax"),
+    _keras("torch", "torch"),
+)
+PEERS = {peer.name: peer for peer in _ALL}
+
+
+def chosen(text: str) -> list[str]:
+    """The peers' names in `all`, `none` or a comma-separated list; gatewise itself always takes part.
+
+    Raises:
+        ValueError: for a name that is not known.
+    """
+    others = [name for name in PEERS if name != OURS]
+    if text in ("all", "none"):
+        return others if text == "all" else []
+    names = [name.strip() for name in text.split(",") if name.strip() != OURS]
+    unknown = [name for name in names if name not in others]
+    if unknown:
+        raise ValueError(f"There is no peer {unknown[0]!r}; the peers are {', '.join(others)}.")
+    return names

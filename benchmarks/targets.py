@@ -1,0 +1,104 @@
+"""What the project promises about speed and size, held against results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.conductor import CellResult, Timing
+from benchmarks.grid import Cell
+from benchmarks.installed import SizeResult
+from benchmarks.peers import OURS
+from benchmarks.processes import ProcessResult
+from benchmarks.results import Results
+
+STEP_CELL = Cell(3, 5, 3, 4)
+SCRIPT_TIMES = 10.0
+STEP_TIMES = 8.0
+IMPORT_SECONDS = 0.060
+PACKAGE_BYTES = 5_000_000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A promise, what was measured, and whether it holds."""
+
+    promise: str
+    measured: str
+    holds: bool
+
+
+def verdicts(results: Results) -> list[Verdict]:
+    """The promises that the results say something about."""
+    found: list[Verdict] = []
+    if results.script is not None:
+        found.extend(_script(results.script))
+    found.extend(_step(results.cells))
+    found.extend(_pytorch(results.cells))
+    if results.imports is not None:
+        found.extend(_import(results.imports))
+    if results.size is not None:
+        found.extend(_package(results.size))
+    return found
+
+
+def _script(script: ProcessResult) -> Iterator[Verdict]:
+    keras = [time for time in script.times if time.name.startswith("keras-")]
+    if keras:
+        best = min(keras, key=lambda time: time.ratio)
+        yield Verdict(
+            f"The training script, as a whole process, at least {SCRIPT_TIMES:g} times faster than Keras's fastest",
+            f"{best.ratio:.1f} times ({best.name})",
+            best.ratio >= SCRIPT_TIMES,
+        )
+
+
+def _step(cells: list[CellResult]) -> Iterator[Verdict]:
+    for result in cells:
+        keras = [t for t in result.timings if t.peer.startswith("keras-")]
+        if result.cell == STEP_CELL and result.mode == "train" and keras:
+            best = min(keras, key=lambda timing: timing.ratio)
+            yield Verdict(
+                f"A training step of ({result.cell}) at least {STEP_TIMES:g} times faster than Keras's fastest",
+                f"{best.ratio:.1f} times ({best.peer})",
+                best.ratio >= STEP_TIMES,
+            )
+
+
+def _pytorch(cells: list[CellResult]) -> Iterator[Verdict]:
+    """One verdict for all cells, by the cell where it is closest."""
+    pairs: list[tuple[Timing, Cell]] = [
+        (timing, result.cell)
+        for result in cells
+        if result.mode == "infer"
+        for timing in result.timings
+        if timing.peer == "pytorch"
+    ]
+    if pairs:
+        worst, cell = min(pairs, key=lambda pair: pair[0].ratio)
+        slower = sum(timing.ratio < 1 for timing, _ in pairs)
+        yield Verdict(
+            "No cell slower than PyTorch for inference",
+            f"{slower} of {len(pairs)} cells slower; closest is ({cell}), {worst.ratio:.2f} times as fast",
+            slower == 0,
+        )
+
+
+def _import(imports: ProcessResult) -> Iterator[Verdict]:
+    for time in imports.times:
+        if time.name == f"numpy, {OURS}":
+            yield Verdict(
+                f"import gatewise at most {IMPORT_SECONDS * 1000:.0f} ms above import numpy",
+                f"{time.extra_seconds * 1000:.1f} ms",
+                time.extra_seconds <= IMPORT_SECONDS,
+            )
+
+
+def _package(size: SizeResult) -> Iterator[Verdict]:
+    for item in size.sizes:
+        if item.packages == OURS:
+            yield Verdict(
+                f"The package itself under {PACKAGE_BYTES / 1e6:g} MB installed",
+                f"{item.bytes_alone / 1e6:.2f} MB",
+                item.bytes_alone < PACKAGE_BYTES,
+            )
