@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 from gatewise.explain.tables import Row, Sheet
@@ -30,8 +31,10 @@ def sheet_from_box(text: str, with_trainable: bool) -> Sheet:
         rows.append(Row(layer, cls, cells[1], cells[2].strip(), connections, trainable, level))
     names = [row.name for row in rows]
     rows = [_completed(row, names) for row in rows]
-    totals = {label: (int(count.replace(",", "")), float(size), unit) for label, count, size, unit in _TOTAL.findall(text)}
-    found = {label: (count, round(size * 1024 ** _POWER[unit])) for label, (count, size, unit) in totals.items()}
+    found = {
+        label: (int(count.replace(",", "")), round(float(size) * 1024 ** _POWER[unit]))
+        for label, count, size, unit in _TOTAL.findall(text)
+    }
     return Sheet(name, tuple(rows), chain, found["Trainable"], found["Non-trainable"], found.get("Optimizer"))
 
 
@@ -55,4 +58,4 @@ def _completed(row: Row, names: list[str]) -> Row:
         (match,) = [name for name in names if name.startswith(start)]
         return f"{match}[0][0]"
 
-    return Row(row.name, row.cls, row.output_shape, row.params, tuple(map(full, row.connections)), row.trainable, row.level)
+    return dataclasses.replace(row, connections=tuple(map(full, row.connections)))

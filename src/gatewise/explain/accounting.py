@@ -138,7 +138,8 @@ class LayerAccount:
     """What one layer holds.
 
     Attributes:
-        name, cls: the layer's name, and that of the class which describes it.
+        name, cls: the layer's name, and that of its class.
+        kind: what describes it: "lstm", "dense", "time_distributed", "model", or "weights" for any other layer.
         known: False if its weights do not exist and no input shape says what they will be.
         input_shape: batch included, None where unknown; None if the whole shape is.
         output_shape: the same, or a list of shapes.
@@ -155,6 +156,7 @@ class LayerAccount:
 
     name: str
     cls: str
+    kind: str = "weights"
     known: bool = True
     input_shape: Any = None
     output_shape: Any = None
@@ -208,7 +210,7 @@ class LayerAccount:
     def to_dict(self) -> dict[str, Any]:
         """The account as plain values, ready for JSON, with sizes and totals written out."""
         found: dict[str, Any] = {
-            "name": self.name, "class": self.cls, "params": self.size, "counted": self.counted,
+            "name": self.name, "class": self.cls, "kind": self.kind, "params": self.size, "counted": self.counted,
             "trainable_params": self.trainable_size, "non_trainable_params": self.non_trainable_size,
             "trainable": self.trainable, "uses": self.uses,
             "input_shape": listed(self.input_shape), "output_shape": listed(self.output_shape),

@@ -1,28 +1,18 @@
-"""From layers to accounts.
+"""From layers to accounts: one function for each class that has more to tell than the shapes of its weights.
 
-Each class that has more to tell than the shapes of its weights is described by one function, registered with
-`counts(Class)`; every other layer is counted by its weights.  A layer that is not built yet is described from its
-arguments and an input shape: no weight is created, and the layer is left as it is.
+Adding a class is adding one function, registered with `counts(Class)`.  It must work for a layer that is not built,
+from its arguments and the input's shape, without creating a weight.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from gatewise import tree
-from gatewise.explain.accounting import (
-    GateAccount,
-    LayerAccount,
-    MatrixAccount,
-    ModelAccount,
-    OutputForm,
-    Part,
-    Shape,
-)
+from gatewise.explain.accounting import GateAccount, LayerAccount, MatrixAccount, ModelAccount, OutputForm, Part, Shape
 from gatewise.explain.arithmetic import Expression, Number, plus, times
+from gatewise.explain.walk import Walk, counts, known_input, output_shape_of, unknown
 from gatewise.layer import Layer
 from gatewise.layers.dense import Dense
 from gatewise.layers.lstm import LSTM, LSTMCell
@@ -32,9 +22,6 @@ from gatewise.model import Functional, Model
 from gatewise.sequential import Sequential
 
 LSTM_GATES = (("i", "input"), ("f", "forget"), ("c", "candidate"), ("o", "output"))
-
-Counter = Callable[[Any, Any, "Walk"], LayerAccount]
-_counters: dict[type, Counter] = {}
 
 
 def account(layer: Any, input_shape: Any = None) -> LayerAccount:
@@ -59,83 +46,9 @@ def account(layer: Any, input_shape: Any = None) -> LayerAccount:
     return walk.count(layer, _batch_shape(layer, input_shape))
 
 
-def counts(cls: type) -> Callable[[Counter], Counter]:
-    """Register the function that describes layers of a class: `count(layer, input_shape or None, walk)`."""
-
-    def register(counter: Counter) -> Counter:
-        _counters[cls] = counter
-        return counter
-
-    return register
-
-
-class Walk:
-    """One pass over a layer and what is inside it; knows which arrays were met before.
-
-    Args:
-        root: the layer or model that is counted; it says which weights are trainable.
-        strict: raise for layers of which nothing is known yet; otherwise their account has known=False.
-    """
-
-    def __init__(self, root: Layer, strict: bool) -> None:
-        self.strict = strict
-        self._trainable = {id(variable) for variable in root.trainable_weights}
-        self._numbers: dict[int, int] = {}
-        self._n_arrays = 0
-
-    def count(self, layer: Layer, shape: Any = None, uses: int = 1) -> LayerAccount:
-        """The account of a layer for inputs of `shape` (batch included; None: the shape it is known to have)."""
-        if shape is None and not layer.built and layer._batch_input_shape is not None:
-            shape = layer._batch_input_shape
-        if shape is not None:
-            layer.check_inputs([shape] if tree.is_shape(shape) else list(tree.leaves_of_shapes(shape)))
-        found = _counter_of(layer)(layer, shape, self)
-        return found if uses == 1 else _replaced(found, uses=uses)
-
-    def matrix(
-        self,
-        name: str,
-        shape: Sequence[int],
-        variable: Any = None,
-        *,
-        trainable: bool = True,
-        dtype: str = "float32",
-        letters: tuple[str, ...] = (),
-        parts: tuple[Part, ...] = (),
-        arithmetic: Expression | None = None,
-    ) -> MatrixAccount:
-        """A row for one array: an existing `variable`, or one that `trainable` and `dtype` describe."""
-        number = None if variable is None else self._numbers.get(id(variable))
-        counted = number is None
-        if number is None:
-            number = self._n_arrays
-            self._n_arrays += 1
-        if variable is not None:
-            self._numbers[id(variable)] = number
-            trainable, dtype = id(variable) in self._trainable, variable.dtype
-        item_bytes = np.dtype(dtype).itemsize
-        return MatrixAccount(name, tuple(shape), number, counted, trainable, item_bytes, letters, parts, arithmetic)
-
-    def rest(self, layer: Layer, described: Iterable[Any] = ()) -> tuple[MatrixAccount, ...]:
-        """A row for each variable of the layer itself that no row describes yet."""
-        known = {id(variable) for variable in described}
-        return tuple(self.matrix(v.name, v.shape, v) for v in layer._own_variables() if id(v) not in known)
-
-
-def _counter_of(layer: Layer) -> Counter:
-    """The function that describes a layer: its class's, unless a subclass creates its weights otherwise."""
-    for cls in type(layer).__mro__:
-        if cls in _counters:
-            return _counters[cls] if type(layer).build is cls.build or issubclass(cls, Model) else _by_weights
-        if cls is Layer:
-            break
-    return _by_weights
-
-
-def _replaced(found: LayerAccount, **changes: Any) -> LayerAccount:
-    from dataclasses import replace
-
-    return replace(found, **changes)
+def account_as_it_is(layer: Layer) -> LayerAccount:
+    """The account of a layer as it stands: layers that are not built yet hold nothing (`known` is False)."""
+    return Walk(layer, strict=False).count(layer)
 
 
 def _batch_shape(layer: Layer, shape: Any) -> Any:
@@ -157,67 +70,13 @@ def _batch_shape(layer: Layer, shape: Any) -> Any:
     return tuple(shape) if has_batch else (None, *shape)
 
 
-def _known_input(layer: Layer, shape: Any) -> Any:
-    """The input's shape: the one given, that of the first use in a graph, or the one the layer was built for."""
-    if shape is not None:
-        return shape
-    if layer._inbound_nodes and layer._inbound_nodes[0].inputs:
-        shapes = [tuple(np.shape(x)) if not hasattr(x, "shape") else tuple(x.shape) for x in layer._inbound_nodes[0].inputs]
-        return shapes[0] if len(shapes) == 1 else shapes
-    return getattr(layer, "_build_shape", None)
-
-
-def output_shape_of(layer: Layer, shape: Any = None) -> Any:
-    """The output's shape, a list of several, or None if unknown: for `shape`, of the last use in a graph, or as built."""
-    if shape is None and layer._inbound_nodes:
-        outputs = [tuple(y.shape) for y in layer._inbound_nodes[-1].outputs]
-        return outputs[0] if len(outputs) == 1 else outputs
-    shape = getattr(layer, "_build_shape", None) if shape is None else shape
-    return None if shape is None else layer.compute_output_shape(shape)
-
-
-def _unknown(layer: Layer, walk: Walk) -> LayerAccount:
-    """The account of a layer whose weights are not known yet."""
-    if walk.strict:
-        raise ValueError(
-            f"Layer '{layer.name}' ({type(layer).__name__}) is not built, and its numbers depend on the features of its "
-            "input. Give the shape of one sample, input_shape=(13, 5) for 13 steps of 5 features, or call the layer on data."
-        )
-    return LayerAccount(layer.name, type(layer).__name__, known=False, trainable=layer.trainable)
-
-
-def _by_weights(layer: Layer, shape: Any, walk: Walk) -> LayerAccount:
-    """Any layer: its own weights by shape, and the accounts of the layers inside it."""
-    if not layer.built:
-        if shape is None:
-            return _unknown(layer, walk)
-        layer = _built_twin(layer, shape)
-        walk._trainable |= {id(v) for v in layer.trainable_weights}
-    return LayerAccount(
-        layer.name,
-        type(layer).__name__,
-        input_shape=_known_input(layer, shape),
-        output_shape=output_shape_of(layer, shape),
-        trainable=layer.trainable,
-        matrices=walk.rest(layer),
-        inside=tuple(walk.count(inner) for inner in layer.sublayers()),
-    )
-
-
-def _built_twin(layer: Layer, shape: Any) -> Layer:
-    """A layer of the same configuration, built for inputs of this shape."""
-    twin = type(layer).from_config(layer.get_config())
-    twin.ensure_built([shape] if tree.is_shape(shape) else list(tree.leaves_of_shapes(shape)))
-    return twin
-
-
 # --- recurrent layers ------------------------------------------------------------------------------------------
 
 
 def gated_cell(
     cell: Any, features: int, gates: Sequence[tuple[str, str]], activations: Sequence[str], walk: Walk, trainable: bool
 ) -> tuple[tuple[MatrixAccount, ...], tuple[GateAccount, ...], Expression]:
-    """The rows of a cell whose matrices hold its gates side by side: kernel (F, kH), recurrent_kernel (H, kH), bias (kH,).
+    """The rows of a cell whose k gates stand side by side: kernel (F, kH), recurrent_kernel (H, kH), bias (kH,).
 
     Returns:
         (matrices, gates, the total as a formula: k x ((F + H) x H + H)).
@@ -225,7 +84,8 @@ def gated_cell(
     F, H, k = Number(features, "F"), Number(cell.units, "H"), Number(len(gates))
     wide = f"{k.value}H"
     rows = {"kernel": (F, "F"), "recurrent_kernel": (H, "H")} | ({"bias": (None, "")} if cell.use_bias else {})
-    matrices, parts_of = [], {symbol: [] for symbol, _ in gates}
+    parts_of: dict[str, list[Part]] = {symbol: [] for symbol, _ in gates}
+    matrices = []
     for name, (n_rows, letter) in rows.items():
         lead = () if n_rows is None else (n_rows.value,)
         parts = tuple(
@@ -247,10 +107,9 @@ def gated_cell(
         )
     products = times(plus(F, H), H)
     each = plus(products, H) if cell.use_bias else products
+    W, b = (H.value, H.value + F.value), (H.value,) if cell.use_bias else ()
     found = tuple(
-        GateAccount(
-            symbol, name, activation, tuple(parts_of[symbol]), (H.value, H.value + F.value), (H.value,) if cell.use_bias else (), each
-        )
+        GateAccount(symbol, name, activation, tuple(parts_of[symbol]), W, b, each)
         for (symbol, name), activation in zip(gates, activations, strict=True)
     )
     return tuple(matrices), found, times(k, each)
@@ -286,17 +145,18 @@ def _output_forms(layer: Any, shape: Shape) -> tuple[OutputForm, ...]:
 
 @counts(LSTM)
 def _count_lstm(layer: Any, shape: Any, walk: Walk) -> LayerAccount:
-    cell, shape = layer.cell, _known_input(layer, shape)
+    cell, shape = layer.cell, known_input(layer, shape)
     if isinstance(shape, list):
         shape = shape[0]  # the rest are initial states
     if shape is None and not cell.built:
-        return _unknown(layer, walk)
+        return unknown(layer, walk)
     shape = (None, None, cell.kernel.shape[0]) if shape is None else tuple(shape)
     batch, steps, features = layer._batch_major_shape(shape)
     matrices, gates, arithmetic = _lstm_rows(cell, features, walk, layer.trainable)
     return LayerAccount(
         layer.name,
         type(layer).__name__,
+        "lstm",
         input_shape=shape,
         output_shape=layer.compute_output_shape(shape),
         trainable=layer.trainable,
@@ -311,16 +171,18 @@ def _count_lstm(layer: Any, shape: Any, walk: Walk) -> LayerAccount:
 
 @counts(LSTMCell)
 def _count_lstm_cell(cell: Any, shape: Any, walk: Walk) -> LayerAccount:
-    shape = _known_input(cell, shape)
-    if isinstance(shape, list):
-        shape = shape[0]
-    if shape is None and not cell.built:
-        return _unknown(cell, walk)
-    features = cell.kernel.shape[0] if cell.built else shape[-1]
+    seen: Any = known_input(cell, shape)
+    if cell.built:
+        features = cell.kernel.shape[0]
+    elif seen is None:
+        return unknown(cell, walk)
+    else:
+        features = seen[-1]
     matrices, gates, arithmetic = _lstm_rows(cell, features, walk, cell.trainable)
     return LayerAccount(
         cell.name,
         type(cell).__name__,
+        "lstm",
         input_shape=(None, features),
         output_shape=cell.compute_output_shape((None, features)),
         trainable=cell.trainable,
@@ -342,10 +204,13 @@ def _lstm_rows(cell: Any, features: int, walk: Walk, trainable: bool) -> Any:
 
 @counts(Dense)
 def _count_dense(layer: Any, shape: Any, walk: Walk) -> LayerAccount:
-    shape = _known_input(layer, shape)
-    if shape is None and not layer.built:
-        return _unknown(layer, walk)
-    features = layer.kernel.shape[0] if layer.built else shape[-1]
+    seen: Any = known_input(layer, shape)
+    if layer.built:
+        features = layer.kernel.shape[0]
+    elif seen is None:
+        return unknown(layer, walk)
+    else:
+        features = seen[-1]
     F, units = Number(features, "F"), Number(layer.units, "units")
     built, given = layer.built, {"trainable": layer.trainable, "dtype": layer.dtype}
     rows = [
@@ -360,8 +225,9 @@ def _count_dense(layer: Any, shape: Any, walk: Walk) -> LayerAccount:
     return LayerAccount(
         layer.name,
         type(layer).__name__,
-        input_shape=shape,
-        output_shape=output_shape_of(layer, shape),
+        "dense",
+        input_shape=seen,
+        output_shape=output_shape_of(layer, seen),
         trainable=layer.trainable,
         matrices=(*rows, *walk.rest(layer, known)),
         sizes={"units": layer.units, "features": features},
@@ -372,13 +238,14 @@ def _count_dense(layer: Any, shape: Any, walk: Walk) -> LayerAccount:
 
 @counts(TimeDistributed)
 def _count_time_distributed(layer: Any, shape: Any, walk: Walk) -> LayerAccount:
-    shape = _known_input(layer, shape)
+    shape = known_input(layer, shape)
     if shape is None and not layer.layer.built:
-        return _unknown(layer, walk)
+        return unknown(layer, walk)
     inner = walk.count(layer.layer, None if shape is None else layer._step_shape(shape))
     return LayerAccount(
         layer.name,
         type(layer).__name__,
+        "time_distributed",
         input_shape=shape,
         output_shape=None if shape is None else layer.compute_output_shape(shape),
         trainable=layer.trainable,
@@ -394,16 +261,17 @@ def _count_model(model: Any, shape: Any, walk: Walk) -> LayerAccount:
     """A subclassed model: the layers in its attributes."""
     if not model.built and walk.strict and not all(layer.built for layer in model.layers):
         if shape is None:
-            return _unknown(model, walk)
+            return unknown(model, walk)
         raise ValueError(
-            f"Model '{model.name}' ({type(model).__name__}) is not built, and only running it tells which shapes its layers "
-            f"see. Call model.build({(None, *shape[1:])}) first, or call the model on data."
+            f"Model '{model.name}' ({type(model).__name__}) is not built, and only running it tells which shapes its "
+            f"layers see. Call model.build({(None, *shape[1:])}) first, or call the model on data."
         )
     return ModelAccount(
         model.name,
         type(model).__name__,
+        "model",
         known=model.built,
-        input_shape=_known_input(model, shape),
+        input_shape=known_input(model, shape),
         output_shape=output_shape_of(model, shape),
         trainable=model.trainable,
         matrices=walk.rest(model),
@@ -416,16 +284,16 @@ def _count_functional(model: Any, shape: Any, walk: Walk) -> LayerAccount:
     uses: dict[int, int] = {}
     for node in model._graph.nodes:
         uses[id(node.layer)] = uses.get(id(node.layer), 0) + 1
-    layers = [layer for layer in model.layers]
     inputs = [tuple(x.shape) for x in model.inputs]
     return ModelAccount(
         model.name,
         type(model).__name__,
+        "model",
         input_shape=shape or (inputs[0] if len(inputs) == 1 else inputs),
         output_shape=output_shape_of(model, shape) or _output_of(model),
         trainable=model.trainable,
         matrices=walk.rest(model),
-        inside=tuple(walk.count(layer, uses=uses.get(id(layer), 1)) for layer in layers),
+        inside=tuple(walk.count(layer, uses=uses.get(id(layer), 1)) for layer in model.layers),
     )
 
 
@@ -441,7 +309,7 @@ def _count_sequential(model: Any, shape: Any, walk: Walk) -> LayerAccount:
     if shape is None and model._first is not None:
         shape = model._first.batch_shape
     if shape is None and walk.strict:
-        return _unknown(model, walk)
+        return unknown(model, walk)
     inside, now = [], shape
     for layer in model.layers:
         inside.append(walk.count(layer, now))
@@ -449,6 +317,7 @@ def _count_sequential(model: Any, shape: Any, walk: Walk) -> LayerAccount:
     return ModelAccount(
         model.name,
         type(model).__name__,
+        "model",
         known=shape is not None,
         input_shape=shape,
         output_shape=now,

@@ -11,8 +11,9 @@ import numpy as np
 
 from gatewise import tree
 from gatewise.explain.accounting import LayerAccount
-from gatewise.explain.counting import Walk, output_shape_of
+from gatewise.explain.counting import account_as_it_is
 from gatewise.explain.tables import Row, Sheet, box_text, ruled_text
+from gatewise.explain.walk import output_shape_of
 from gatewise.layer import Layer
 from gatewise.model import Functional
 from gatewise.sequential import Sequential
@@ -63,7 +64,7 @@ def summary_text(
     """The text that `print_summary` prints."""
     if style not in STYLES:
         raise ValueError(f"summary() has the styles {' and '.join(map(repr, STYLES))}; got style={style!r}.")
-    if line_length is not None and (isinstance(line_length, bool) or not isinstance(line_length, int) or line_length < 1):
+    if line_length is not None and (type(line_length) is not int or line_length < 1):
         raise ValueError(f"summary(): line_length is a number of characters; got {line_length!r}.")
     sheet = sheet_of(model, expand_nested, layer_range)
     if style == "classic":
@@ -74,7 +75,7 @@ def summary_text(
 
 def sheet_of(model: Any, expand_nested: bool = False, layer_range: Sequence[str] | None = None) -> Sheet:
     """The rows and totals of a model's summary."""
-    counted = Walk(model, strict=False).count(model)
+    counted = account_as_it_is(model)
     chain = _is_chain(model)
     nodes = set() if chain else {id(node) for node in model._graph.nodes}
     pairs = list(zip(model.layers, counted.inside, strict=True))
@@ -96,7 +97,8 @@ def _rows(layer: Layer, entry: LayerAccount, nodes: set[int], expand_nested: boo
     """The layer's row, and those of the layers of a model inside."""
     params = f"{entry.size:,}" if layer.built else "0 (unbuilt)"
     trainable = ("Y" if layer.trainable else "N") if any(True for _ in entry.all_matrices()) else "-"
-    row = Row(layer.name, type(layer).__name__, _shape_text(layer), params, _connections(layer, nodes), trainable, level)
+    shape, sources = _shape_text(layer), _connections(layer, nodes)
+    row = Row(layer.name, type(layer).__name__, shape, params, sources, trainable, level)
     inner = getattr(layer, "layers", None)
     if not expand_nested or not isinstance(inner, list):
         return [row]
@@ -131,16 +133,19 @@ def _is_chain(model: Any) -> bool:
         return True
     nodes = model._graph.nodes
     parents = [tensor.node for node in nodes for tensor in node.parents]
-    once = len({id(parent) for parent in parents}) == len(parents) and len({id(node.layer) for node in nodes}) == len(nodes)
-    return len(model.inputs) == 1 and len(parents) == len(nodes) and once
+    each_feeds_one = len({id(parent) for parent in parents}) == len(parents) == len(nodes)
+    each_used_once = len({id(node.layer) for node in nodes}) == len(nodes)
+    return len(model.inputs) == 1 and each_feeds_one and each_used_once
 
 
 def _range(layers: Sequence[Layer], layer_range: Sequence[str] | None) -> tuple[int, int]:
     """The first index and the one after the last of the layers that `layer_range` names."""
     if layer_range is None:
         return 0, len(layers)
-    if isinstance(layer_range, str) or len(layer_range) != 2 or not all(isinstance(name, str) for name in layer_range):
-        raise ValueError(f"layer_range is a list of two layer names, the first and the last to show; got {layer_range!r}.")
+    if isinstance(layer_range, str) or len(layer_range) != 2 or not all(isinstance(n, str) for n in layer_range):
+        raise ValueError(
+            f"layer_range is a list of two layer names, the first and the last to show; got {layer_range!r}."
+        )
     found = [[k for k, layer in enumerate(layers) if re.match(name, layer.name)] for name in layer_range]
     for name, indices in zip(layer_range, found, strict=True):
         if not indices:

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 
 _WORD = re.compile(r"\s*\S+\s*")
+NO_BREAK = "\u00a0"  # in running text: a space at which no line ends; printed as a plain space
 _NEVER_FIRST = "，。；：、？！）】》”’…,.;:?!)]}%"  # no line begins with one of these
 _NEVER_LAST = "（【《“‘([{"
 
@@ -73,7 +74,8 @@ def paragraph_lines(text: str, width: int, indent: str = "") -> list[str]:
             line = indent + piece.lstrip()
         else:
             line += piece
-    return [*lines, line.rstrip()] if line.strip() or not lines else lines
+    lines += [line.rstrip()] if line.strip() or not lines else []
+    return [line.replace(NO_BREAK, " ") for line in lines]
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -83,10 +85,9 @@ def _pieces(text: str) -> Iterator[str]:
         wide = _width_of_character(character) == 2
         before = piece[-1:]
         if piece and character not in _NEVER_FIRST and before not in _NEVER_LAST:
-            if (before.isspace() and not character.isspace()) or wide or _width_of_character(before) == 2:
-                if not character.isspace():
-                    yield piece
-                    piece = ""
+            if character != " " and (before == " " or wide or _width_of_character(before) == 2):
+                yield piece
+                piece = ""
         piece += character
     if piece:
         yield piece

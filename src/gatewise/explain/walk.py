@@ -1,0 +1,155 @@
+"""One pass over a layer and all that is inside it, and what every layer has to say: its weights by shape.
+
+Each class that has more to tell is described by one function, registered with `counts(Class)` (see `counting`).  A
+layer that is not built yet is described from its arguments and an input shape, and is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gatewise import tree
+from gatewise.explain.accounting import LayerAccount, MatrixAccount, Part
+from gatewise.explain.arithmetic import Expression
+from gatewise.layer import Layer
+from gatewise.model import Model
+
+Counter = Callable[[Any, Any, "Walk"], LayerAccount]
+_counters: dict[type, Counter] = {}
+
+
+def counts(cls: type) -> Callable[[Counter], Counter]:
+    """Register the function that describes layers of a class: `count(layer, input_shape or None, walk)`."""
+
+    def register(counter: Counter) -> Counter:
+        _counters[cls] = counter
+        return counter
+
+    return register
+
+
+class Walk:
+    """One pass over a layer and what is inside it; knows which arrays were met before.
+
+    Args:
+        root: the layer or model that is counted; it says which weights are trainable.
+        strict: raise for layers of which nothing is known yet; otherwise their account has known=False.
+    """
+
+    def __init__(self, root: Layer, strict: bool) -> None:
+        self.strict = strict
+        self._trainable: set[int] = set()
+        self._numbers: dict[int, int] = {}
+        self._n_arrays = 0
+        self.add_trainable(root)
+
+    def add_trainable(self, layer: Layer) -> None:
+        """Count the trainable weights of this layer as such."""
+        self._trainable.update(id(variable) for variable in layer.trainable_weights)
+
+    def count(self, layer: Layer, shape: Any = None, uses: int = 1) -> LayerAccount:
+        """The account of a layer for inputs of `shape` (batch included; None: the shape it is known to have)."""
+        if shape is None and not layer.built and layer._batch_input_shape is not None:
+            shape = layer._batch_input_shape
+        if shape is not None:
+            layer.check_inputs([shape] if tree.is_shape(shape) else list(tree.leaves_of_shapes(shape)))
+        found = _counter_of(layer)(layer, shape, self)
+        return found if uses == 1 else replace(found, uses=uses)
+
+    def matrix(
+        self,
+        name: str,
+        shape: Sequence[int],
+        variable: Any = None,
+        *,
+        trainable: bool = True,
+        dtype: str = "float32",
+        letters: tuple[str, ...] = (),
+        parts: tuple[Part, ...] = (),
+        arithmetic: Expression | None = None,
+    ) -> MatrixAccount:
+        """A row for one array: an existing `variable`, or one that `trainable` and `dtype` describe."""
+        number = None if variable is None else self._numbers.get(id(variable))
+        counted = number is None
+        if number is None:
+            number = self._n_arrays
+            self._n_arrays += 1
+        if variable is not None:
+            self._numbers[id(variable)] = number
+            trainable, dtype = id(variable) in self._trainable, variable.dtype
+        item_bytes = np.dtype(dtype).itemsize
+        return MatrixAccount(name, tuple(shape), number, counted, trainable, item_bytes, letters, parts, arithmetic)
+
+    def rest(self, layer: Layer, described: Iterable[Any] = ()) -> tuple[MatrixAccount, ...]:
+        """A row for each variable of the layer itself that no row describes yet."""
+        known = {id(variable) for variable in described}
+        return tuple(self.matrix(v.name, v.shape, v) for v in layer._own_variables() if id(v) not in known)
+
+
+def _counter_of(layer: Layer) -> Counter:
+    """The function that describes a layer: its class's, unless a subclass creates its weights otherwise."""
+    for cls in type(layer).__mro__:
+        if cls in _counters:
+            return _counters[cls] if type(layer).build is cls.build or issubclass(cls, Model) else _by_weights
+        if cls is Layer:
+            break
+    return _by_weights
+
+
+def known_input(layer: Layer, shape: Any) -> Any:
+    """The input's shape: the one given, that of the first use in a graph, or the one the layer was built for."""
+    if shape is not None:
+        return shape
+    if layer._inbound_nodes and layer._inbound_nodes[0].inputs:
+        shapes = [tuple(x.shape) for x in layer._inbound_nodes[0].inputs if hasattr(x, "shape")]
+        return shapes[0] if len(shapes) == 1 else shapes
+    return getattr(layer, "_build_shape", None)
+
+
+def output_shape_of(layer: Layer, shape: Any = None) -> Any:
+    """The output's shape: for `shape`, of the last use in a graph, or as built; a list of several, None if unknown."""
+    if shape is None and layer._inbound_nodes:
+        outputs = [tuple(y.shape) for y in layer._inbound_nodes[-1].outputs]
+        return outputs[0] if len(outputs) == 1 else outputs
+    shape = getattr(layer, "_build_shape", None) if shape is None else shape
+    return None if shape is None else layer.compute_output_shape(shape)
+
+
+def unknown(layer: Layer, walk: Walk) -> LayerAccount:
+    """The account of a layer whose weights are not known yet."""
+    if walk.strict:
+        raise ValueError(
+            f"Layer '{layer.name}' ({type(layer).__name__}) is not built, and how many numbers it holds depends on the "
+            "features of its input. Give the shape of one sample, input_shape=(13, 5) for 13 steps of 5 "
+            "features, or call the layer on data."
+        )
+    return LayerAccount(layer.name, type(layer).__name__, known=False, trainable=layer.trainable)
+
+
+def _by_weights(layer: Layer, shape: Any, walk: Walk) -> LayerAccount:
+    """Any layer: its own weights by shape, and the accounts of the layers inside it."""
+    if not layer.built:
+        if shape is None:
+            return unknown(layer, walk)
+        layer = _built_twin(layer, shape)
+        walk.add_trainable(layer)
+    return LayerAccount(
+        layer.name,
+        type(layer).__name__,
+        input_shape=known_input(layer, shape),
+        output_shape=output_shape_of(layer, shape),
+        trainable=layer.trainable,
+        matrices=walk.rest(layer),
+        inside=tuple(walk.count(inner) for inner in layer.sublayers()),
+    )
+
+
+def _built_twin(layer: Layer, shape: Any) -> Layer:
+    """A layer of the same configuration, built for inputs of this shape."""
+    twin = type(layer).from_config(layer.get_config())
+    twin.ensure_built([shape] if tree.is_shape(shape) else list(tree.leaves_of_shapes(shape)))
+    return twin
