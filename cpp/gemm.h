@@ -53,10 +53,8 @@ GW_INLINE Index gemm_scratch_size(Index rows, Index depth) {
 // Copies at most kMostRows numbers that lie `stride` apart.
 template <class T>
 GW_INLINE void copy_few(T* to, const T* from, Index stride, Index count) {
-    if (stride == 1 && count == kMostRows)
-        std::memcpy(to, from, sizeof(T) * kMostRows);
-    else if (stride == 1 && count == kMostRows - 1)
-        std::memcpy(to, from, sizeof(T) * (kMostRows - 1));
+    if (stride == 1 && count == kMostRows) std::memcpy(to, from, sizeof(T) * kMostRows);
+    else if (stride == 1 && count == kMostRows - 1) std::memcpy(to, from, sizeof(T) * (kMostRows - 1));
     else
         for (Index i = 0; i < count; ++i) to[i] = from[i * stride];
 }
@@ -64,7 +62,8 @@ GW_INLINE void copy_few(T* to, const T* from, Index stride, Index count) {
 // Copies a row of sums, at most a panel wide.
 template <class T>
 GW_INLINE void copy_row(T* to, const T* from, Index width) {
-    for (Index i = 0; i < width; i += Simd<T>::kLanes) store_first(to + i, load_first(from + i, width - i), width - i);
+    for (Index i = 0; i < width; i += Simd<T>::kLanes)
+        store_first(to + i, load_first(from + i, width - i), width - i);
 }
 template <class T>
 GW_INLINE void zero_row(T* to, Index width) {
@@ -253,7 +252,8 @@ static void gemm(Index rows, Index columns, Index depth, const A& a, const B& b,
     Team team(threads_for(2.0 * rows * columns * (depth + 8)));
     Workspace workspace;
     const Index down = row_parts(rows, panels, team.size()), across = team.size() / down;
-    const Index scratch_size = gemm_scratch_size<T>(A::kRows == Rows::kAcross ? ceil_div(rows, down) : 0, depth);
+    const Index scratch_size =
+        gemm_scratch_size<T>(A::kRows == Rows::kAcross ? ceil_div(rows, down) : 0, depth);
     T* scratch = (T*)workspace.take(sizeof(T) * scratch_size * team.size());
     auto part = [&](int member) {
         Gemm<T, A, B, C> g = {a, b, c, depth, columns};

@@ -143,13 +143,13 @@ struct WeightGradientRows {
             for (Index m = begin; m < end; ++m) *to++ = T(0);
         else if (from.factor)
             for (Index m = begin; m < end; ++m) *to++ = from.values[m] * from.factor[m];
-        else
-            copy_few(to, from.values + begin, 1, end - begin);
+        else copy_few(to, from.values + begin, 1, end - begin);
     }
 
     // Rows [m0, m1), one tile's, of all (n, t) in the block.
     void pack_tile(Index m0, Index m1, Index k0, Index depth, T* to) const {
-        const Index x_end = min_of(m1, x_rows), h_begin = max_of(m0, x_rows), h_end = min_of(m1, x_rows + h_rows);
+        const Index x_end = min_of(m1, x_rows), h_begin = max_of(m0, x_rows),
+                    h_end = min_of(m1, x_rows + h_rows);
         Index n = k0 / in.sizes.T, t = k0 % in.sizes.T;
         for (Index k = 0; k < depth; ++k, to += m1 - m0) {
             if (m0 < x_end) copy(to, x_source(n, t), m0, x_end);
@@ -187,9 +187,7 @@ struct IntoWeightGradients {
         return m < x_rows + h_rows ? dU + (m - x_rows) * columns : db;
     }
     void start(Index, Index, Index width, T* sums) const { zero_row(sums, width); }
-    void resume(Index m, Index n, Index width, T* sums) const {
-        copy_row(sums, row(m) + n, width);
-    }
+    void resume(Index m, Index n, Index width, T* sums) const { copy_row(sums, row(m) + n, width); }
     void finish(Index m, Index n, Index width, const T* sums, bool) const {
         copy_row(row(m) + n, sums, width);
     }
@@ -202,9 +200,7 @@ struct IntoInputGradient {
     Index F, steps;
     View2<const T> factor;
     void start(Index, Index, Index width, T* sums) const { zero_row(sums, width); }
-    void resume(Index m, Index n, Index width, T* sums) const {
-        copy_row(sums, dx + m * F + n, width);
-    }
+    void resume(Index m, Index n, Index width, T* sums) const { copy_row(sums, dx + m * F + n, width); }
     void finish(Index m, Index n, Index width, const T* sums, bool last) const {
         T* to = dx + m * F + n;
         copy_row(to, sums, width);

@@ -71,7 +71,8 @@ Workspace::Workspace() : chunk_before_(stack.current), used_before_(0), in_use_b
 
 Workspace::~Workspace() {
     auto& chunks = stack.chunks;
-    for (std::size_t i = chunk_before_; i < chunks.size(); ++i) chunks[i].used = i == chunk_before_ ? used_before_ : 0;
+    for (std::size_t i = chunk_before_; i < chunks.size(); ++i)
+        chunks[i].used = i == chunk_before_ ? used_before_ : 0;
     stack.current = chunk_before_;
     stack.in_use = in_use_before_;
     if (--stack.workspaces == 0) stack.tidy();

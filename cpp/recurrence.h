@@ -53,15 +53,16 @@ GW_INLINE Ahead part_ahead(const T* panel, Index depth, Index panels, Index part
 // A Cell has: columns(panel), the vectors in a panel; panel(p), its weights, depth() rows of them;
 // work(step, row, panel), the TileWork of rows from `row` on; epilogue(step, row, rows, panel, sums).
 template <class T, class Cell>
-static void run_tiles(Cell& cell, Index step, Index row, const RowTiles& tiles, Index p, Index parts, const T* next,
-                      Index panels) {
+static void run_tiles(Cell& cell, Index step, Index row, const RowTiles& tiles, Index p, Index parts,
+                      const T* next, Index panels) {
     const Index columns = cell.columns(p);
     for (Index t = 0; t < tiles.count; ++t) {
         const Index r = tiles.height + (t < tiles.taller);
         TileSums<T> sums;
         TileWork<T> work = cell.work(step, row, p);
         work.ahead = part_ahead(next, cell.depth(), panels, t, tiles.count);
-        const auto function = parts > 1 ? tile_for_panels<T>(r, parts) : tile_for<T, Rows::kAlongDepth>(r, columns);
+        const auto function =
+            parts > 1 ? tile_for_panels<T>(r, parts) : tile_for<T, Rows::kAlongDepth>(r, columns);
         function(work, sums.at);
         for (Index b = 0; b < parts; ++b)
             cell.epilogue(step, row, r, p + b, sums.at + b * r * columns * Simd<T>::kLanes);
@@ -76,7 +77,9 @@ static void run_step(Cell& cell, Index step, Index row0, Index row1, Index p0, I
     const Index wide = p1 - p0 - (cell.columns(p1 - 1) != kMostColumns);
     const Index together = tiles.count == 1 && wide > 0 ? panels_together(row1 - row0, wide) : 1;
     const Index groups = wide / together, rest = p1 - p0 - groups * together, count = groups + rest;
-    const auto first_of = [&](Index group) { return p0 + group * together - max_of(0, group - groups) * (together - 1); };
+    const auto first_of = [&](Index group) {
+        return p0 + group * together - max_of(0, group - groups) * (together - 1);
+    };
     // Every other step goes back the way it came, and so begins with the weights that are still in cache.
     const Index start = step % 2 ? count - 1 : 0, way = step % 2 ? -1 : 1;
     for (Index i = 0; i < count; ++i) {
