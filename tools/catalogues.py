@@ -43,7 +43,7 @@ def write(catalogue: Catalog, path: pathlib.Path) -> None:
     """Write a .po or .pot file, without line numbers and headers that would change it each time or say nothing."""
     buffer = io.BytesIO()
     write_po(buffer, catalogue, width=110, include_lineno=False)
-    empty = ("-Date: ", "FULL NAME", "EMAIL@ADDRESS", "LL@li.org", "Generated-By", "gatewise VERSION")
+    empty = ("-Date: ", "Project-Id-Version", "FULL NAME", "EMAIL@ADDRESS", "LL@li.org", "Generated-By")
     lines = [line for line in buffer.getvalue().decode("utf-8").splitlines() if not any(e in line for e in empty)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -182,9 +182,9 @@ class LstmWords:
         header = (_("gate"), _("matrix"), _("bias"), _("arithmetic"), _("parameters"))
         table = Table(header, (*rows, (_("all four"), "", "", written(total), count(size))), right=(4,), total=True)
         text = _(
-            "W is H x (H + F), as in W_f [h, x] + b_f. Books that write [h, x] W_f instead have it the "
-            "other way round, (H + F) x H; the numbers are the same."
-        )
+            "W is H x (H + F), as in {product}. Books that write [h, x] W_f instead have it the other way round, "
+            "(H + F) x H; the numbers are the same."
+        ).format(product="W_f [h, x] + b_f" if self.biased else "W_f [h, x]")
         return Section(_("Gate by gate, as in the textbooks"), (table, Paragraph(text)), self.level)
 
     def by_matrix(self) -> Section:
@@ -204,7 +204,7 @@ class LstmWords:
             "The four gates stand side by side, {H} columns each, in the order {order}; get_weights() returns {names}:"
         ).format(H=self.H, order=", ".join(gate.symbol for gate in self.account.gates), names=names)
         blocks: list[Block] = [table, Paragraph(order), Table((_("gate"), _("columns")), columns)]
-        blocks.append(Paragraph(_("The textbook's W_f and b_f from these, with `layer` this layer:")))
+        blocks.append(Paragraph(_("The textbook's form, made from these (`layer` is this layer):")))
         f = next(gate for gate in self.account.gates if gate.name == "forget").parts[0]
         cut = f"[:, {f.start}:{f.stop}]"
         shape = f"{self.H} x {self.H + self.F}"

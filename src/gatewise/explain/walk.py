@@ -111,11 +111,15 @@ def known_input(layer: Layer, shape: Any) -> Any:
 
 
 def output_shape_of(layer: Layer, shape: Any = None) -> Any:
-    """The output's shape: for `shape`, of the last use in a graph, or as built; a list of several, None if unknown."""
+    """The output's shape: for `shape`, of the last use in a graph, or as built; a list of several, None if unknown.
+
+    Without a shape or a graph, only layers that define `compute_output_shape` know it, as in Keras.
+    """
     if shape is None and layer._inbound_nodes:
         outputs = [tuple(y.shape) for y in layer._inbound_nodes[-1].outputs]
         return outputs[0] if len(outputs) == 1 else outputs
-    shape = getattr(layer, "_build_shape", None) if shape is None else shape
+    if shape is None and type(layer).compute_output_shape is not Layer.compute_output_shape:
+        shape = getattr(layer, "_build_shape", None)
     return None if shape is None else layer.compute_output_shape(shape)
 
 
@@ -149,7 +153,8 @@ def _by_weights(layer: Layer, shape: Any, walk: Walk) -> LayerAccount:
 
 
 def _built_twin(layer: Layer, shape: Any) -> Layer:
-    """A layer of the same configuration, built for inputs of this shape."""
+    """A layer of the same configuration, built for inputs of this shape, and what it calls inside built too."""
     twin = type(layer).from_config(layer.get_config())
     twin.ensure_built([shape] if tree.is_shape(shape) else list(tree.leaves_of_shapes(shape)))
+    twin.compute_output_shape(shape)
     return twin
