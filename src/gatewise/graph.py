@@ -65,7 +65,7 @@ class SymbolicTensor:
     def __getitem__(self, index: Any) -> Any:
         from gatewise import ops
 
-        return ops.getitem(self, index)
+        return ops.get_item(self, index)
 
 
 def _give_operators() -> None:
@@ -80,6 +80,14 @@ def _give_operators() -> None:
 
         return operate
 
+    def single(name: str) -> Callable[[Any], Any]:
+        def operate(self: Any) -> Any:
+            from gatewise import ops
+
+            return getattr(ops, name)(self)
+
+        return operate
+
     names = {
         "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "pow": "power",
         "matmul": "matmul", "floordiv": "floor_divide", "mod": "mod",
@@ -90,7 +98,9 @@ def _give_operators() -> None:
     comparisons = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
     for symbol, name in comparisons.items():
         setattr(SymbolicTensor, f"__{symbol}__", operator(name, False))
-    SymbolicTensor.__neg__ = lambda self: self * -1.0  # type: ignore[attr-defined]
+    unary = {"neg": "negative", "abs": "absolute"}
+    for symbol, name in unary.items():
+        setattr(SymbolicTensor, f"__{symbol}__", single(name))
 
 
 _give_operators()

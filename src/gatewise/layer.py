@@ -44,6 +44,8 @@ class Layer(WeightOwner):
 
     _uses_call = True
     activity_regularizer: Any = None
+    not_in_config: tuple[str, ...] = ("autocast",)
+    in_config_if_true: tuple[str, ...] = ("activity_regularizer",)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         layer = super().__new__(cls)
@@ -80,8 +82,9 @@ class Layer(WeightOwner):
         super().__init_subclass__(**kwargs)
         for base in cls.__mro__:
             own = vars(base)
-            if base is Layer or "forward" in own or "call" in own:
-                cls._uses_call = base is Layer or ("call" in own and "forward" not in own)
+            hand_derived = own.get("forward", Layer.forward) is not Layer.forward
+            if base is Layer or hand_derived or "call" in own:
+                cls._uses_call = not hand_derived
                 break
         if cls._uses_call:
             # A `call` over an inherited hand-derived `forward` is the newer word: it is what gets differentiated.
@@ -156,9 +159,8 @@ class Layer(WeightOwner):
         """The output's shape (batch included) for inputs of `input_shape`; a list of shapes for several outputs."""
         from gatewise.probing import probed_outputs
 
-        leaves = [SymbolicTensor(s, self._dtype) for s in tree.leaves_of_shapes(input_shape)]
-        single = tree.is_shape(input_shape)
-        structure = None if single else CallArguments.structure_of((leaves,), {})
+        given = tree.map_shapes(lambda s: SymbolicTensor(s, self._dtype), input_shape)
+        leaves, structure = CallArguments.arrange((given,), {})
         return tree.map_leaves(lambda y: y.shape, probed_outputs(self, leaves, structure))
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
@@ -174,10 +176,16 @@ class Layer(WeightOwner):
             )
         leaves, structure = self.arrange(args, kwargs)
         call = CallArguments.of(leaves, structure, kwargs)
+        if not call.leaves and not self._uses_call:
+            given = next((*args, *kwargs.values()), None)
+            raise TypeError(
+                f"Layer '{self.name}' ({type(self).__name__}) is called with an array of numbers; it was given "
+                f"{'nothing' if given is None else describe(given)}."
+            )
         if any(isinstance(leaf, SymbolicTensor) for leaf in call.leaves):
             return self._connect(call)
         leaves = [self._as_input(leaf) for leaf in call.leaves]
-        self.ensure_built([leaf.shape for leaf in leaves], call.structure)
+        self.build_for(leaves, call.structure)
         self.check_inputs([leaf.shape for leaf in leaves])
         mask = call.mask
         if mask is None:
@@ -330,16 +338,24 @@ class Layer(WeightOwner):
 
     # --- building and connecting -----------------------------------------------------------------------------
 
+    def build_for(self, leaves: Sequence[Any], structure: Any = None) -> None:
+        """Build the layer for these inputs, symbolic or real, once."""
+        self.ensure_built([tuple(leaf.shape) for leaf in leaves], structure)
+
     def ensure_built(self, shapes: Sequence[Any], structure: Any = None) -> None:
         """Build the layer for inputs of these shapes, once."""
         if self.built:
             return
-        shape = shapes[0] if structure is None and not self.takes_list else list(shapes)
-        if structure is not None:
-            shape = structure.first_argument(shapes)
+        shape = self._shape_to_build(shapes, structure)
         with name_scope(self.name):
             self.build(shape)
         self.mark_built(shape)
+
+    def _shape_to_build(self, shapes: Sequence[Any], structure: Any) -> Any:
+        """The argument of `build` for flat inputs of these shapes: a shape, or a nesting of shapes."""
+        if structure is not None:
+            return structure.first_argument(shapes) if shapes else None
+        return list(shapes) if self.takes_list else shapes[0]
 
     def mark_built(self, input_shape: Any) -> None:
         """Note that the weights exist, and give them the values of the `weights` argument."""
@@ -356,7 +372,7 @@ class Layer(WeightOwner):
         """Make a node: the layer's use on symbolic tensors."""
         shapes = [tuple(leaf.shape) for leaf in call.leaves]
         self.check_inputs(shapes)
-        self.ensure_built(shapes, call.structure)
+        self.build_for(call.leaves, call.structure)
         outputs = self._symbolic_outputs(call.leaves, call.structure)
         leaves = [x if isinstance(x, SymbolicTensor) else self._as_input(x) for x in call.leaves]
         node = Node(self, leaves, list(tree.leaves(outputs)), call.structure, call.mask, call.training)
@@ -369,10 +385,7 @@ class Layer(WeightOwner):
             from gatewise.probing import probed_outputs
 
             return probed_outputs(self, leaves, structure)
-        shapes = [tuple(leaf.shape) for leaf in leaves]
-        shape = shapes[0] if structure is None and not self.takes_list else list(shapes)
-        if structure is not None:
-            shape = structure.first_argument(shapes)
+        shape = self._shape_to_build([tuple(leaf.shape) for leaf in leaves], structure)
         return tree.map_shapes(lambda s: SymbolicTensor(s, self._dtype), self.compute_output_shape(shape))
 
     # --- names, shapes, configuration ------------------------------------------------------------------------

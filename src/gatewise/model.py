@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import masks, tree, validation
+from gatewise import autodiff, masks, tree, validation
 from gatewise.arguments import describe, is_array
 from gatewise.graph import Graph, Node, SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers.input_layer import InputLayer
+from gatewise.probing import trial
 from gatewise.training.trainer import Trainer
 
 
@@ -70,8 +71,30 @@ class Model(Trainer, Layer):
     def build(self, input_shape: Any) -> None:
         """Create the weights of a subclassed model by running it once on zeros of this shape (batch included)."""
         if self._uses_call and not self.built:
-            self.compute_output_shape(input_shape)
-            self.built = True
+            given = tree.map_shapes(lambda s: SymbolicTensor(s, self._dtype), input_shape)
+            self._try_on(*Layer.arrange(self, (given,), {}))
+            self.mark_built(input_shape)
+
+    def build_for(self, leaves: Sequence[Any], structure: Any = None) -> None:
+        if self.built or not self._uses_call:
+            super().build_for(leaves, structure)
+            return
+        shapes = [tuple(leaf.shape) for leaf in leaves]
+        if type(self).build is not Model.build:
+            self.ensure_built(shapes, structure)
+        self._try_on(leaves, structure)
+        self.mark_built(self._shape_to_build(shapes, structure))
+
+    def _try_on(self, leaves: Sequence[Any], structure: Any) -> None:
+        """Run the user's `call` once, for the weights it builds and the nesting of what it returns."""
+        plain = [autodiff.plain(leaf) for leaf in leaves]
+        self._output_tree = tree.map_leaves(lambda _: None, trial(self, plain, structure))
+        if isinstance(self._output_tree, dict):
+            self.output_names = list(self._output_tree)
+
+    def split_inputs(self, given: Any) -> tuple[list, Any]:
+        """The flat inputs in what `fit` or `predict` is given as x, and how they fold back into it."""
+        return self.arrange((given,), {})
 
     def summary(
         self,
@@ -172,15 +195,26 @@ class Functional(Model):
         self.inputs: list[SymbolicTensor] = list(tree.leaves(inputs))
         self.outputs: list[SymbolicTensor] = list(tree.leaves(outputs))
         self._graph = Graph(self.inputs, self.outputs)
-        self._ordered_layers = layers_by_depth(self.inputs, self.outputs)
+        self._entries = [_entry_of(tensor) for tensor in self.inputs]
+        self._ordered_layers = self._with_entries(layers_by_depth(self.inputs, self.outputs))
         _check_unique_names(self._ordered_layers, self.name)
         self.supports_masking = True
         self.takes_list = len(self.inputs) > 1
         self._creates_mask = any(layer.may_create_mask for layer in self._ordered_layers)
-        self.input_names = [tensor.node.layer.name for tensor in self.inputs]
+        self.input_names = [entry.name for entry in self._entries]
         self.output_names = _output_names(self._output_tree, self.outputs)
         self._accepted_shapes: set[tuple] = set()
         self.built = True
+
+    def _with_entries(self, ordered: list[Layer]) -> list[Layer]:
+        """The layers with each maker of an input replaced by the entry that stands for it."""
+        used = {id(node.layer) for node in self._graph.nodes}
+        found: dict[int, Layer] = {}
+        for layer in ordered:
+            entries = [e for e, x in zip(self._entries, self.inputs, strict=True) if x.node.layer is layer]
+            for item in [*entries, *([layer] if not entries or id(layer) in used else [])]:
+                found.setdefault(id(item), item)
+        return list(found.values())
 
     @property
     def layers(self) -> list[Layer]:
@@ -210,6 +244,9 @@ class Functional(Model):
         given = args[0] if args else kwargs.get("inputs")
         if len(args) > 1:
             raise TypeError(f"Model '{self.name}' takes its inputs as one argument: model([a, b]), not model(a, b).")
+        return self.flat_inputs(given), None
+
+    def split_inputs(self, given: Any) -> tuple[list, Any]:
         return self.flat_inputs(given), None
 
     def flat_inputs(self, given: Any) -> list:
@@ -361,11 +398,19 @@ def _are_functional(args: tuple, kwargs: dict[str, Any]) -> bool:
     """True if a Model's arguments are symbolic inputs and outputs."""
     if "inputs" in kwargs or "outputs" in kwargs:
         return True
-    return len(args) >= 2 and any(isinstance(leaf, SymbolicTensor) for leaf in tree.leaves(args[0]))
+    return len(args) >= 2
 
 
 def _fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:
     return len(shape) == len(wanted) and all(w is None or w == n for w, n in zip(wanted[1:], shape[1:], strict=True))
+
+
+def _entry_of(tensor: SymbolicTensor) -> InputLayer:
+    """The input layer that makes a tensor; a new one where a model begins in the middle of another."""
+    maker = tensor.node.layer
+    if isinstance(maker, InputLayer):
+        return maker
+    return InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=f"{tensor.name}CLONE")
 
 
 def _check_unique_names(layers: Sequence[Layer], model: str) -> None:

@@ -34,13 +34,20 @@ class Operation(Layer):
         return value  # constants keep their type
 
 
+@functools.cache
+def _operation_class(name: str) -> type[Operation]:
+    """The kind of operation that a summary names: "GetItem" for `get_item`."""
+    title = "".join(part.capitalize() for part in name.split("_"))
+    return type(title, (Operation,), {"__module__": __name__, "__doc__": f"`gatewise.ops.{name}` as a layer."})
+
+
 def _operation(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a function of arrays take symbolic tensors and variables."""
 
     @functools.wraps(function)
     def operate(*args: Any, **kwargs: Any) -> Any:
         if any(isinstance(leaf, SymbolicTensor) for leaf in tree.leaves([list(args), kwargs])):
-            return Operation(function, getattr(function, "__name__", "operation"))(*args, **kwargs)
+            return _operation_class(function.__name__)(function, function.__name__)(*args, **kwargs)
         unwrap = functools.partial(tree.map_leaves, lambda leaf: leaf.value if isinstance(leaf, Variable) else leaf)
         return function(*unwrap(args), **unwrap(kwargs))
 
@@ -61,7 +68,7 @@ def _numpy_function(name: str) -> Callable[..., Any]:
     return function
 
 
-_RENAMED = {"arctan2": "arctan2", "true_divide": "true_divide", "amax": "max", "amin": "min"}
+_RENAMED = {"amax": "max", "amin": "min"}
 
 
 def __getattr__(name: str) -> Any:
@@ -82,7 +89,7 @@ def _numpy_operation(name: str) -> Callable[..., Any]:
 
 
 @_operation
-def getitem(x: Any, index: Any) -> Any:
+def get_item(x: Any, index: Any) -> Any:
     """x[index]."""
     return x[index]
 
@@ -155,7 +162,16 @@ def divide(x1: Any, x2: Any) -> Any:
     return x1 / x2
 
 
-true_divide = divide
+@_operation
+def true_divide(x1: Any, x2: Any) -> Any:
+    """x1 / x2."""
+    return x1 / x2
+
+
+@_operation
+def negative(x: Any) -> Any:
+    """-x."""
+    return -x
 
 
 @_operation

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from gatewise import tree
+from gatewise.context import collected_losses
 from gatewise.graph import SymbolicTensor
+from gatewise.variable import assignments_undone
 
 _TRIAL_SIZES = (16, 17)  # for unknown sizes: large enough for windows and pools to fit
 
@@ -19,8 +21,8 @@ def probed_outputs(layer: Any, leaves: Sequence[Any], structure: Any) -> Any:
     A size of the output that changes with the unknown sizes of the input is unknown.
     """
     unknown = any(None in leaf.shape for leaf in leaves)
-    trials = [_run(layer, leaves, structure, size) for size in (_TRIAL_SIZES if unknown else _TRIAL_SIZES[:1])]
-    others = [list(tree.leaves(trial)) for trial in trials[1:]]
+    trials = [trial(layer, leaves, structure, size) for size in (_TRIAL_SIZES if unknown else _TRIAL_SIZES[:1])]
+    others = [list(tree.leaves(other)) for other in trials[1:]]
 
     def symbolic(index_and_value: tuple[int, Any]) -> SymbolicTensor:
         index, value = index_and_value
@@ -34,12 +36,16 @@ def probed_outputs(layer: Any, leaves: Sequence[Any], structure: Any) -> Any:
     return tree.fill(trials[0], [symbolic(pair) for pair in enumerate(flat)])
 
 
-def _run(layer: Any, leaves: Sequence[Any], structure: Any, size: int) -> Any:
-    """The layer's output for zeros, with `size` in place of each unknown size."""
+def trial(layer: Any, leaves: Sequence[Any], structure: Any, size: int = _TRIAL_SIZES[0]) -> Any:
+    """The layer's output with zeros for symbolic leaves, with `size` in place of each unknown size.
+
+    It leaves no trace but the weights of layers that are built on the way: what they assign or add is forgotten.
+    """
     values = [
         np.zeros([size if s is None else s for s in leaf.shape], leaf.dtype)
         if isinstance(leaf, SymbolicTensor)
         else leaf
         for leaf in leaves
     ]
-    return layer.infer(*values, mask=None, training=False, structure=structure)
+    with collected_losses(), assignments_undone():
+        return layer.infer(*values, mask=None, training=False, structure=structure)

@@ -100,10 +100,15 @@ def check_sequence_mask(mask: Any, batch: int, steps: int, layer: str) -> None:
         ValueError: unless its shape is (batch, steps).
     """
     if mask.shape != (batch, steps):
+        hint = "A mask has one number for each step of each sequence."
+        if mask.shape == (batch, steps, 1):
+            hint += " Write mask[:, :, 0]."
+        elif mask.shape == (steps, batch):
+            hint += " Write mask.T."
         raise ValueError(
             f"Layer '{layer}' was given a mask that does not fit its input.\n"
             f"    expected: {drawn((batch, steps), SEQUENCE_AXES[:2])}, True where the step counts\n"
-            f"    given:    {drawn(mask.shape, SEQUENCE_AXES[:2])}"
+            f"    given:    {drawn(mask.shape, SEQUENCE_AXES[:2])}\n{hint}"
         )
 
 
@@ -122,5 +127,6 @@ def check_states(states: Sequence[Any], sizes: Sequence[int], batch: int, layer:
     if not fits:
         raise ValueError(
             f"Layer '{layer}' was given initial states that do not fit.\n    expected: [{expected}]\n"
-            f"    given:    [{given}]"
+            f"    given:    [{given}]\nGive one array for each state, in a list: initial_state=["
+            f"{', '.join(('h', 'c')[: len(sizes)]) if len(sizes) < 3 else '...'}]."
         )

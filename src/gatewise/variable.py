@@ -159,6 +159,9 @@ class Variable:
             raise ValueError(
                 f"Variable '{self.path}' has shape {self.shape}; it cannot take a value of shape {value.shape}."
             )
+        before = getattr(_traced, "before", None)
+        if before is not None:
+            before.setdefault(self, self._array.copy())
         np.copyto(self._array, value, casting="unsafe")
         self._clock.tick()
         return self.value
@@ -246,6 +249,23 @@ def traced_values(values: dict[Variable, Any]) -> Iterator[None]:
         yield
     finally:
         _traced.values = outer
+
+
+@contextmanager
+def assignments_undone() -> Iterator[None]:
+    """Within the block, on this thread, a trial is run: afterwards every variable has the value it had before."""
+    outer, _traced.before = getattr(_traced, "before", None), {}
+    try:
+        yield
+    finally:
+        before, _traced.before = _traced.before, outer
+        for variable, value in before.items():
+            variable.assign(value)
+
+
+def on_trial() -> bool:
+    """True within `assignments_undone` on this thread."""
+    return getattr(_traced, "before", None) is not None
 
 
 def tracing() -> bool:

@@ -121,7 +121,7 @@ class LSTMCell(Layer):
 
     def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
         given = dict(zip(("inputs", "states"), args, strict=False)) | kwargs
-        if "states" not in given:
+        if not {"inputs", "states"} <= set(given):
             raise TypeError(f"Layer '{self.name}' is called with inputs and states: cell(x, [h, c]).")
         leaves, _ = super().arrange((given["inputs"],), {})
         return [*leaves, *given["states"]], None
@@ -286,7 +286,10 @@ class LSTM(Recurrent):
         time_major: bool = False,
         **kwargs: Any,
     ) -> None:
+        # Checked here too, so that a message names the layer that the user wrote and not its cell.
         validation.positive_integer(units, "units", type(self).__name__)
+        validation.fraction(dropout, "dropout", type(self).__name__)
+        validation.fraction(recurrent_dropout, "recurrent_dropout", type(self).__name__)
         cell = LSTMCell(
             units,
             activation,

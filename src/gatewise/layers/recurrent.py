@@ -14,7 +14,7 @@ import numpy as np
 from gatewise import tree, validation
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
-from gatewise.variable import Variable
+from gatewise.variable import Variable, on_trial
 
 
 class Recurrent(Layer):
@@ -86,6 +86,10 @@ class Recurrent(Layer):
                 return value
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
 
+    def get_initial_state(self, batch_size: int) -> list[Any]:
+        """Zeros (batch_size, H), one array for each state."""
+        return list(tree.leaves(self.cell.get_initial_state(batch_size)))
+
     @property
     def state_sizes(self) -> list[int]:
         """The length of each state."""
@@ -113,18 +117,20 @@ class Recurrent(Layer):
     def _features(self) -> int | None:
         return self.cell.kernel.shape[0] if self.cell.built and hasattr(self.cell, "kernel") else None
 
-    def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
-        given = dict(zip(("sequences", "initial_state"), args, strict=False))
-        for name in ("sequences", "inputs", "initial_state"):
-            if name in kwargs:
-                given["sequences" if name == "inputs" else name] = kwargs[name]
-        unknown = set(kwargs) - {"sequences", "inputs", "initial_state", "mask", "training"}
-        if unknown or len(args) > 2:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if "inputs" in kwargs:  # Keras 1 and 2
+            kwargs["sequences"] = kwargs.pop("inputs")
+        names = ("sequences", "initial_state", "mask", "training")
+        unknown = set(kwargs) - set(names) | set(names[: len(args)]) & set(kwargs)
+        if unknown or len(args) > len(names):
             raise TypeError(
-                f"Layer '{self.name}' is called with sequences, initial_state, mask and training; "
+                f"Layer '{self.name}' ({type(self).__name__}) is called with {', '.join(names)}, each once; "
                 f"got {sorted(unknown) or f'{len(args)} positional arguments'}."
             )
-        x, states = given["sequences"], given.get("initial_state")
+        return super().__call__(**dict(zip(names, args, strict=False)), **kwargs)
+
+    def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
+        x, states = (*args, kwargs.get("sequences"))[0], kwargs.get("initial_state")
         if isinstance(x, list | tuple) and states is None and len(x) == 1 + len(self.state_sizes) and _all_arrays(x):
             x, states = x[0], list(x[1:])  # Keras 1 and 2: layer([x, h, c])
         leaves, _ = super().arrange((x,), {})
@@ -175,7 +181,7 @@ class Recurrent(Layer):
         if self.go_backwards:
             x = x[:, ::-1]
             mask = mask if mask is None else mask[:, ::-1]
-        if self.stateful:
+        if self.stateful and not on_trial():  # a trial batch has a size of its own
             own = self._own_states(x.shape[0])
             states = states or own
         return x, mask, states
@@ -253,7 +259,7 @@ class Recurrent(Layer):
         return [state.numpy() for state in self._states]
 
     def _remember(self, last: Sequence[np.ndarray]) -> None:
-        if self.stateful:
+        if self.stateful and not on_trial():
             assert self._states is not None
             for variable, value in zip(self._states, last, strict=True):
                 variable.assign(value)

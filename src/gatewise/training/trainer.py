@@ -37,6 +37,8 @@ class Trainer:
     _compiled_with: dict[str, Any] | None = None
     _store: ParameterStore | None = None
     _store_stamp = 0
+    _inputs_nesting: Any = None
+    """How the flat inputs of the data in use fold back into what a subclassed model's `call` takes."""
 
     # --- compile ---------------------------------------------------------------------------------------------
 
@@ -142,7 +144,7 @@ class Trainer:
     def _loss_and_gradients(self, batch: Batch, training: bool = True) -> tuple[float, list[float], list, list, dict]:
         """(loss, each output's loss, outputs, their masks, {variable: gradient})."""
         with collected_losses() as extra:
-            outputs, pullback = self.differentiate(batch.x, None, training, None)  # type: ignore[attr-defined]
+            outputs, pullback = self.differentiate(batch.x, None, training, self._inputs_nesting)  # type: ignore[attr-defined]
         flat = outputs if isinstance(outputs, list) else [outputs]
         found = [masks.mask_of(y) for y in flat]
         objective = self._ready_objective(len(flat))
@@ -183,7 +185,7 @@ class Trainer:
 
     def evaluate_flat(self, inputs: Sequence[Any], training: bool = False) -> list:
         """The outputs for flat inputs, flat."""
-        outputs = self.compute(inputs, None, training, None)  # type: ignore[attr-defined]
+        outputs = self.compute(inputs, None, training, self._inputs_nesting)  # type: ignore[attr-defined]
         return list(tree.leaves(outputs))
 
     def _ready_store(self) -> ParameterStore:
@@ -231,14 +233,11 @@ class Trainer:
     def _flat_x(self, x: Any) -> list:
         """The inputs as flat arrays, the model built for them."""
         dtype = self._data_type(self.inputs if getattr(self, "inputs", None) else ())  # type: ignore[attr-defined]
-        given = (
-            self.flat_inputs(x)
-            if hasattr(self, "flat_inputs")
-            else data_module.flat_list(x, list(x) if isinstance(x, dict) else [], "x")
-        )  # type: ignore[attr-defined]
+        given, self._inputs_nesting = self.split_inputs(x)  # type: ignore[attr-defined]
         arrays = [data_module.as_array(item, "The inputs", dtype) for item in given]
         if not self.built:  # type: ignore[attr-defined]
-            self.ensure_built([a.shape for a in arrays])  # type: ignore[attr-defined]
+            # A few rows will do; a model that runs on all of a dataset at once would take long.
+            self.build_for([a[:32] for a in arrays], self._inputs_nesting)  # type: ignore[attr-defined]
         return arrays
 
     def _data_type(self, tensors: Sequence[SymbolicTensor]) -> str:
