@@ -76,7 +76,7 @@ def test_users_function():
         return 2 * x
 
     config = activations.serialize(twice)
-    assert config["registered_name"] == "mine>twice"
+    assert config["config"] == "mine>twice"
     assert activations.get(config) is twice
     assert activations.get("mine>twice") is twice
 

@@ -11,16 +11,17 @@ from typing import Any
 
 from gatewise import serialization
 
-_NOT_SAVED = frozenset({"self", "args", "kwargs"})
+_NOT_SAVED = frozenset({"args", "kwargs"})
 _absent = object()
 
 
-def config_of(layer: Any, base: type) -> dict[str, Any]:
+def config_of(layer: Any, base: type, described: type | None = None) -> dict[str, Any]:
     """The constructor arguments of a layer, as JSON.
 
     Args:
         layer: the layer.
         base: the base class, whose own arguments are name, trainable and dtype.
+        described: the class whose constructor is meant; default the layer's.
 
     Raises:
         TypeError: for an argument that is neither an attribute nor JSON; the layer must then define get_config.
@@ -30,7 +31,7 @@ def config_of(layer: Any, base: type) -> dict[str, Any]:
         "trainable": layer.trainable,
         "dtype": dtype_config(layer.dtype),
     }
-    cls = _class_to_describe(type(layer), base)
+    cls = described or _class_to_describe(type(layer), base)
     for name in argument_names(cls):
         if name in config or name in getattr(cls, "not_in_config", ()):
             continue
@@ -50,7 +51,7 @@ def dtype_config(dtype: str) -> dict[str, Any]:
 
 def argument_names(cls: type) -> list[str]:
     """The named arguments of a class's constructor."""
-    parameters = inspect.signature(cls.__init__).parameters.values()
+    _, *parameters = inspect.signature(cls.__init__).parameters.values()
     return [
         p.name
         for p in parameters

@@ -86,7 +86,7 @@ class Layer(WeightOwner):
             if base is Layer or hand_derived or "call" in own:
                 cls._uses_call = not hand_derived
                 break
-        if cls._uses_call:
+        if "call" in vars(cls) and cls._uses_call:
             # A `call` over an inherited hand-derived `forward` is the newer word: it is what gets differentiated.
             cls.forward = Layer.forward
             cls.infer = Layer.infer

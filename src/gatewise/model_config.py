@@ -7,12 +7,12 @@ which a tensor is named by where it comes from, ["layer", use, output].  Keras 2
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from gatewise import configuration, layers, serialization, tree
+from gatewise import configuration, keras2_config, serialization, tree
 from gatewise.arguments import is_array
 from gatewise.graph import Node, SymbolicTensor
 from gatewise.layer import Layer
@@ -20,7 +20,7 @@ from gatewise.layers.input_layer import InputLayer
 from gatewise.layers.lstm import LSTMCell
 from gatewise.layers.recurrent import Recurrent
 from gatewise.model import Functional
-from gatewise.sequential import MODELS, Sequential
+from gatewise.sequential import Sequential
 
 _CODE = ("Lambda", "__lambda__")
 _TENSOR = "__keras_tensor__"
@@ -31,8 +31,9 @@ _TENSOR = "__keras_tensor__"
 
 def functional_config(model: Functional) -> dict[str, Any]:
     """Keras's configuration of a Functional; of a user's subclass with its own constructor, that one's arguments."""
-    if _has_own_constructor(type(model)):
-        return configuration.config_of(model, Layer)
+    own = _class_with_constructor(type(model))
+    if own is not None:
+        return configuration.config_of(model, Layer, own)
     return _FunctionalWriter(model).config()
 
 
@@ -53,48 +54,25 @@ def model_to_json(model: Any, **kwargs: Any) -> str:
     return json.dumps(serialization.serialize_object(model), **kwargs)
 
 
-def saved_layers(model: Functional) -> list[Layer]:
-    """The layers as a file lists them: where the model begins in the middle of another, an input stands there."""
-    return _FunctionalWriter(model).layers if not isinstance(model, Sequential) else model.layers
-
-
 class _FunctionalWriter:
-    """One Functional, with its uses of layers numbered.
-
-    Attributes:
-        layers: the layers, an InputLayer for each input tensor that some layer makes.
-    """
+    """One Functional, with its uses of layers numbered."""
 
     def __init__(self, model: Functional) -> None:
         self.model = model
         used = {id(node) for node in model._graph.nodes}
-        self.uses = {
-            id(layer): [node for node in layer._inbound_nodes if id(node) in used] for layer in model.layers
+        self.uses = {id(layer): [node for node in layer._inbound_nodes if id(node) in used] for layer in model.layers}
+        self.origins = {
+            id(tensor): [entry.name, 0, 0] for tensor, entry in zip(model.inputs, model._entries, strict=True)
         }
-        self.origins: dict[int, list[Any]] = {}
-        stand_ins: dict[int, list[Layer]] = {}
-        for tensor in model.inputs:
-            maker = tensor.node.layer
-            if isinstance(maker, InputLayer):
-                self.origins[id(tensor)] = [maker.name, 0, 0]
-                continue
-            made = InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=f"{tensor.name}CLONE")
-            self.origins[id(tensor)] = [made.name, 0, 0]
-            stand_ins.setdefault(id(maker), []).append(made)
-        self.layers: list[Layer] = []
-        for layer in model.layers:
-            self.layers += stand_ins.get(id(layer), [])
-            if id(layer) not in stand_ins or self.uses[id(layer)]:
-                self.layers.append(layer)
 
     def config(self) -> dict[str, Any]:
         model = self.model
         return {
             "name": model.name,
             "trainable": model.trainable,
-            "layers": [self._layer(layer) for layer in self.layers],
+            "layers": [self._layer(layer) for layer in model.layers],
             "input_layers": tree.map_leaves(self._origin, model._input_tree),
-            "output_layers": tree.map_leaves(self._origin, model._output_tree),
+            "output_layers": tree.map_leaves(self._end, model._output_tree),
         }
 
     def _layer(self, layer: Layer) -> dict[str, Any]:
@@ -134,6 +112,13 @@ class _FunctionalWriter:
         node, index = tensor.history
         return [node.layer.name, self.uses[id(node.layer)].index(node), index]
 
+    def _end(self, tensor: SymbolicTensor) -> list[Any]:
+        """`_origin` of an output, where Keras counts the making of a Functional as its first use."""
+        name, use, index = self._origin(tensor)
+        maker = tensor.node.layer
+        counted = id(tensor) not in self.origins and isinstance(maker, Functional) and not isinstance(maker, Sequential)
+        return [name, use + 1 if counted else use, index]
+
 
 def call_of(node: Node) -> tuple[tuple, dict[str, Any]]:
     """The arguments of the call that a node stands for, mask and training apart."""
@@ -146,19 +131,20 @@ def call_of(node: Node) -> tuple[tuple, dict[str, Any]]:
     if isinstance(layer, LSTMCell):
         return (leaves[0], list(leaves[1:])), {}
     if isinstance(layer, Recurrent) and len(leaves) > 1:
-        states = tree.fill(layer.cell.state_size, leaves[1:])
+        nesting: Any = layer.cell
+        states = tree.fill(nesting.state_size, leaves[1:])
         return (leaves[0],), {"initial_state": states if isinstance(states, list) else [states]}
     return (list(leaves) if layer.takes_list else leaves[0],), {}
 
 
-def _has_own_constructor(cls: type) -> bool:
-    """True for a user's subclass that makes its own inputs and outputs."""
+def _class_with_constructor(cls: type) -> type | None:
+    """The user's subclass that makes its own inputs and outputs, if there is one."""
     for base in cls.__mro__:
         if base is Functional:
-            return False
+            return None
         if "__init__" in vars(base):
-            return True
-    return False
+            return base
+    return None
 
 
 # ---- reading ------------------------------------------------------------------------------------------
@@ -186,7 +172,10 @@ def model_from_config(config: Any, custom_objects: Mapping[str, Any] | None = No
     if not isinstance(config, dict) or "class_name" not in config:
         raise ValueError('The configuration of a model is a dictionary with "class_name" and "config".')
     refuse_code(config, custom_objects)
-    model = layer_from(config, custom_objects)
+    try:
+        model = layer_from(config, custom_objects)
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"The configuration of the model is not complete, or has parts too many: {error}") from error
     if not hasattr(model, "predict"):
         raise ValueError(f"The configuration is that of a {type(model).__name__}, which is not a model.")
     return model
@@ -219,8 +208,9 @@ def layer_from(data: dict[str, Any], custom_objects: Mapping[str, Any] | None = 
     wanted = dict(data)
     if serialization.public_module(data.get("module")) == "keras.layers":
         wanted.pop("build_config", None)
-    known = {**layers.REGISTRY.objects, **MODELS.objects}
-    return serialization.deserialize_object(wanted, known, custom_objects, "layer")
+    if data.get("class_name") == "Model" and "layers" in (data.get("config") or {}):
+        wanted["class_name"] = "Functional"  # Keras 1 and 2
+    return serialization.deserialize_object(wanted, None, custom_objects, "layer")
 
 
 def sequential_from_config(cls: Any, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -228,7 +218,7 @@ def sequential_from_config(cls: Any, config: Any, custom_objects: Mapping[str, A
     config = {"layers": config} if isinstance(config, list) else config
     if "layers" not in config:
         return cls(**config)
-    written = _with_old_meanings(config["layers"])
+    written = keras2_config.with_old_meanings(config["layers"])
     model = cls(name=config.get("name"), trainable=config.get("trainable", True), dtype=config.get("dtype"))
     for data in written:
         model.add(layer_from(data, custom_objects))
@@ -247,8 +237,8 @@ def functional_from_config(cls: Any, config: dict[str, Any], custom_objects: Map
     if "layers" not in config:
         return cls(**config)
     reader = _FunctionalReader(config, custom_objects)
-    ends = [tree.map_leaves(lambda tensor: tensor, reader.ends(config[key])) for key in ("input_layers", "output_layers")]
-    return cls(inputs=ends[0], outputs=ends[1], name=config.get("name"), trainable=config.get("trainable", True))
+    inputs, outputs = reader.ends(config["input_layers"]), reader.ends(config["output_layers"])
+    return cls(inputs=inputs, outputs=outputs, name=config.get("name"), trainable=config.get("trainable", True))
 
 
 class _FunctionalReader:
@@ -257,9 +247,9 @@ class _FunctionalReader:
     def __init__(self, config: dict[str, Any], custom_objects: Mapping[str, Any] | None) -> None:
         self.owner = config.get("name")
         self.outputs: dict[str, list[list[SymbolicTensor]]] = {}  # layer -> use -> its outputs
-        self.old = False
+        self.old = any(keras2_config.has_old_nodes(data) for data in config["layers"])
         waiting: list[tuple[str, Layer, list[Any]]] = []
-        for data in _with_old_meanings(config["layers"]):
+        for data in keras2_config.with_old_meanings(config["layers"]):
             layer = layer_from(data, custom_objects)
             name = data.get("name") or layer.name
             self.outputs[name] = []
@@ -267,7 +257,26 @@ class _FunctionalReader:
                 self.outputs[name].append([layer.output])
             else:
                 waiting.append((name, layer, list(data.get("inbound_nodes") or [])))
+        self.models = {name: layer for name, layer, _ in waiting if isinstance(layer, Functional)}
+        ends = [config["input_layers"], config["output_layers"]]
+        everything = [*ends, *(data.get("inbound_nodes") or [] for data in config["layers"])]
+        self.first_use = self._first_numbers(everything) if self.old else {}
+        self.first_end = self.first_use if self.old else self._first_numbers(ends)
         self._use_all(waiting)
+
+    def _first_numbers(self, references: Any) -> dict[str, int]:
+        """The number of the first use of each model inside the model, where that is not 0.
+
+        Keras 2 counts a model's making as its use 0.  Keras 3 does so only in `output_layers`, and not for Sequential.
+        """
+        lowest: dict[str, int] = {}
+        for name, use, _ in _references(references):
+            lowest[name] = min(use, lowest.get(name, use))
+        return {
+            name: 1
+            for name, model in self.models.items()
+            if lowest.get(name, 0) >= 1 and (self.old or not isinstance(model, Sequential))
+        }
 
     def _use_all(self, waiting: list[tuple[str, Layer, list[Any]]]) -> None:
         """Make every use once the tensors it needs exist; those of one layer in their order."""
@@ -280,8 +289,8 @@ class _FunctionalReader:
             if waiting and sum(len(nodes) for _, _, nodes in waiting) == before:
                 name = waiting[0][0]
                 raise ValueError(
-                    f"The configuration of model '{self.owner}' cannot be connected: layer '{name}' needs a tensor of a "
-                    "layer or use that does not exist."
+                    f"The configuration of model '{self.owner}' cannot be connected: layer '{name}' needs a tensor "
+                    "of a layer or use that does not exist."
                 )
 
     def _use(self, layer: Layer, node: Any) -> list[SymbolicTensor]:
@@ -299,14 +308,18 @@ class _FunctionalReader:
 
     def _known(self, node: Any) -> bool:
         """True if all tensors that a use needs exist."""
-        return all(
-            name in self.outputs and use < len(self.outputs[name]) and index < len(self.outputs[name][use])
-            for name, use, index in _references(node)
-        )
+        return all(self._found(reference, self.first_use) is not None for reference in _references(node))
+
+    def _found(self, reference: Sequence[Any], first: dict[str, int]) -> SymbolicTensor | None:
+        name, use, index = reference[:3]
+        uses = self.outputs.get(name, [])
+        use -= first.get(name, 0)
+        return uses[use][index] if 0 <= use < len(uses) and 0 <= index < len(uses[use]) else None
 
     def _tensor(self, reference: Sequence[Any]) -> SymbolicTensor:
-        name, use, index = reference[:3]
-        return self.outputs[name][use][index]
+        found = self._found(reference, self.first_use)
+        assert found is not None
+        return found
 
     def _read(self, value: Any) -> Any:
         """An argument of a call from JSON."""
@@ -323,9 +336,7 @@ class _FunctionalReader:
     def _old_call(self, node: list[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Keras 2: a use is a list of [layer, use, output, kwargs], one for each tensor given."""
         entries = [node] if node and isinstance(node[0], str) else node
-        tensors = [
-            np.asarray(entry[2]) if entry[0] == "_CONSTANT_VALUE" else self._tensor(entry) for entry in entries
-        ]
+        tensors = [np.asarray(entry[2]) if entry[0] == "_CONSTANT_VALUE" else self._tensor(entry) for entry in entries]
         kwargs = entries[0][3] if len(entries[0]) > 3 else {}
         return [tensors[0] if len(tensors) == 1 else tensors], {
             key: self._old_argument(value) for key, value in (kwargs or {}).items()
@@ -339,9 +350,10 @@ class _FunctionalReader:
     def ends(self, references: Any) -> Any:
         """The tensors of `input_layers` or `output_layers`, nested as those are."""
         if _is_reference(references):
-            if not self._known({"args": [{"class_name": _TENSOR, "config": {"keras_history": references}}]}):
+            found = self._found(references, self.first_end)
+            if found is None:
                 raise ValueError(f"Model '{self.owner}' has no tensor {references}, which its configuration names.")
-            return self._tensor(references)
+            return found
         if isinstance(references, dict):
             return {key: self.ends(item) for key, item in references.items()}
         return [self.ends(item) for item in references]
@@ -368,30 +380,3 @@ def _references(node: Any) -> list[list[Any]]:
     if isinstance(node, list):
         return [found for item in node for found in _references(item)]
     return []
-
-
-def _with_old_meanings(written: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    """Keras 1's and 2's layers with the names that mean the same today: their hard_sigmoid was another function."""
-    old = any("batch_input_shape" in data.get("config", {}) or _has_old_nodes(data) for data in written)
-    return [_renamed(data, _old_activation) for data in written] if old else written
-
-
-def _has_old_nodes(data: dict[str, Any]) -> bool:
-    nodes = data.get("inbound_nodes") or []
-    return bool(nodes) and isinstance(nodes[0], list)
-
-
-def _old_activation(value: Any) -> Any:
-    return "hard_sigmoid_keras2" if value == "hard_sigmoid" else value
-
-
-def _renamed(item: Any, rename: Callable[[Any], Any]) -> Any:
-    """A configuration with every activation renamed."""
-    if isinstance(item, list):
-        return [_renamed(part, rename) for part in item]
-    if not isinstance(item, dict):
-        return item
-    return {
-        key: rename(value) if key in ("activation", "recurrent_activation") and isinstance(value, str) else _renamed(value, rename)
-        for key, value in item.items()
-    }

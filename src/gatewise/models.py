@@ -16,5 +16,6 @@ def clone_model(model: Any) -> Any:
 
 
 __all__ = [
-    "Functional", "Model", "Sequential", "clone_model", "load_model", "model_from_config", "model_from_json", "save_model",
+    "Functional", "Model", "Sequential", "clone_model", "load_model", "model_from_config", "model_from_json",
+    "save_model",
 ]  # fmt: skip

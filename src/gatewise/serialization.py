@@ -32,6 +32,9 @@ _HOMES = {
 }
 """Where the objects of each of Keras's public modules are defined; importing that fills its table."""
 
+_HOMES_OF_KIND = {"layer": ("keras.layers", "keras")}
+"""Where to look for names that come without a module, as Keras 1 and 2 wrote them."""
+
 _tables: dict[str, dict[str, Any]] = {}
 _public_names: dict[Any, tuple[str, str]] = {}
 _written_modules: dict[type, str] = {}
@@ -212,13 +215,11 @@ def _serialize_function(function: Any) -> dict[str, Any]:
             "register it with @gatewise.saving.register_keras_serializable()."
         )
     public = _public_names.get(function)
-    name = public[1] if public else get_registered_name(function)
-    module = public[0] if public else function.__module__
     return {
-        "module": None if module == "__main__" else module,
+        "module": "builtins",  # so writes Keras, whatever the function
         "class_name": "function",
-        "config": name,
-        "registered_name": name,
+        "config": public[1] if public else get_registered_name(function),
+        "registered_name": "function",
     }
 
 
@@ -291,10 +292,9 @@ def _function_of(config: dict[str, Any], module_objects: Any, custom_objects: An
     name = inner.get("name") if isinstance(inner, dict) else inner
     if name == "<lambda>":
         return _named_for_lambda(custom_objects)
-    for candidate in (config.get("registered_name"), name):
-        found = get_registered_object(candidate, custom_objects) if candidate else None
-        if found is not None:
-            return found
+    found = get_registered_object(str(config.get("registered_name")), custom_objects)
+    if found is not None:
+        return found
     return _look_up(str(name), config.get("module"), module_objects, custom_objects, kind)
 
 
@@ -327,14 +327,15 @@ def _look_up(
     if found is not None:
         return found
     tables: list[Mapping[str, Any]] = [] if module_objects is None else [module_objects]
-    tables.extend(_builtin_tables(module))
+    for home in [module, *_HOMES_OF_KIND.get(kind, ())]:
+        tables.extend(_builtin_tables(home))
     for table in tables:
         if name in table:
             return table[name]
     known = {n for table in [*tables, _scope.get(), custom_objects or {}] for n in table}
     message = suggest.unknown(kind, name, known)
     if public_module(module) is None:
-        origin = f" (the configuration says it is from {module!r})" if module else ""
+        origin = f" (the configuration says it is from {module!r})" if module not in (None, "builtins") else ""
         message += f" If it is your own{origin}, pass custom_objects={{{name!r}: ...}}."
     raise ValueError(message)
 

@@ -25,9 +25,8 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **kwargs: Any)
         FileExistsError: if it exists and overwrite is False.
         ValueError: for another ending, or a model that is not built.
     """
-    kwargs.pop("include_optimizer", None)
-    if kwargs.pop("save_format", "keras") not in ("keras", None) or kwargs:
-        raise ValueError(f"save() has no argument {', '.join(map(repr, kwargs)) or 'save_format'}; write a name in .keras.")
+    if kwargs:
+        raise TypeError(f"save() has no argument {', '.join(map(repr, kwargs))}.")
     path = _path(filepath, _MODEL_ENDINGS, "a model")
     _require_built(model, "saved")
     with atomic_write(path, overwrite) as file:
@@ -104,8 +103,8 @@ def _existing(path: Path) -> Path:
 def _require_built(model: Any, what: str) -> None:
     if not model.built:
         raise ValueError(
-            f"Model '{model.name}' is not built, so it has no weights to be {what}: call it on data, give it an Input, or "
-            "write model.build((None, steps, features))."
+            f"Model '{model.name}' is not built, so it has no weights to be {what}: call it on data, give it an Input, "
+            "or write model.build((None, steps, features))."
         )
 
 

@@ -26,7 +26,7 @@ def require_h5py() -> Any:
         ImportError: if it is not installed, with what to write.
     """
     try:
-        import h5py
+        import h5py  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError('Weights are kept in HDF5, which needs h5py: write pip install "gatewise[files]".') from error
     return h5py
@@ -115,8 +115,8 @@ def _restore_optimizer(model: Any, state: list[np.ndarray], source: str) -> None
     fits = len(state) <= 2 or len(state) == len(variables)  # two: it was saved before the first step
     if not fits or any(v.shape != value.shape for v, value in zip(variables, state, strict=False)):
         warnings.warn(
-            f"{source}: the saved state of the optimizer ({len(state)} arrays) does not fit the {type(model.optimizer).__name__} "
-            f"of model '{model.name}' ({len(variables)} arrays), so the optimizer begins anew.",
+            f"{source}: the saved state of the optimizer ({len(state)} arrays) does not fit the "
+            f"{type(model.optimizer).__name__} of model '{model.name}' ({len(variables)} arrays), which begins anew.",
             stacklevel=5,
         )
         return

@@ -18,6 +18,7 @@ KERAS_VERSION = "3.15.1"
 """The version of Keras whose format this is."""
 
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
+_SHARDS = "model.weights.json"
 _MAX_CONFIG_BYTES = 64 << 20
 _MAX_RATIO = 200  # of unpacked to packed bytes; weights that compress better are a trap or empty
 
@@ -68,9 +69,7 @@ def _parts(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
             present = set(archive.namelist())
             for name in names:
                 if name not in present:
-                    sharded = " Its weights are in several files, which is not supported." if name == _WEIGHTS and (
-                        "model.weights.json" in present
-                    ) else ""
+                    sharded = " Weights in several files are not supported." if _SHARDS in present else ""
                     raise ValueError(f"{path} is not a .keras file: it has no {name}, only {sorted(present)}.{sharded}")
                 _check_size(path, archive.getinfo(name))
             return {name: archive.read(name) for name in names}
@@ -83,7 +82,7 @@ def _check_size(path: Path, info: zipfile.ZipInfo) -> None:
     too_long = info.filename == _CONFIG and info.file_size > _MAX_CONFIG_BYTES
     if too_long or info.file_size > _MAX_RATIO * max(info.compress_size, 1 << 16):
         raise ValueError(
-            f"{path}: {info.filename} would take {info.file_size} bytes, packed into {info.compress_size}; it is not read."
+            f"{path}: {info.filename} would unpack from {info.compress_size} to {info.file_size} bytes; it is not read."
         )
 
 
@@ -91,7 +90,7 @@ def _what_it_is(path: Path, error: Exception) -> str:
     with open(path, "rb") as file:
         start = file.read(8)
     if start.startswith(b"\x89HDF"):
-        return f"{path} is an HDF5 file under the name of a .keras archive; if it holds weights only, name it .weights.h5."
+        return f"{path} is an HDF5 file under the name of a .keras archive; name it .weights.h5 if it holds weights."
     if start.startswith(b"PK"):
         return f"{path} is damaged or was not written to its end: {error}"
     return f"{path} is not a .keras file: it is no zip archive."

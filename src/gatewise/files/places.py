@@ -12,7 +12,6 @@ from typing import Any
 from gatewise.config import snake_case
 from gatewise.layer import Layer
 from gatewise.model import Functional, Model
-from gatewise.model_config import saved_layers
 
 
 def places(model: Layer) -> Iterator[tuple[str, Layer, bool]]:
@@ -57,7 +56,7 @@ def _held(layer: Layer) -> list[tuple[str, Any]]:
         return sorted(((name, value) for name, value in attributes if _may_hold(name, value)), key=_name)
     public = [(name, value) for name, value in attributes if name[0] != "_" and _may_hold(name, value)]
     if isinstance(layer, Functional):
-        return [("layers", saved_layers(layer)), *sorted(public, key=_name)]
+        return [("layers", layer.layers), *sorted(public, key=_name)]
     return sorted([*public, ("layers", layer.layers)], key=_name)
 
 

@@ -18,7 +18,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 
 def compile_config(model: Any) -> dict[str, Any]:
-    """What the model was compiled with; empty if it was not, or (with a warning) if a part is code that no file holds."""
+    """What the model was compiled with; empty if it was not, or (with a warning) if a part cannot be written."""
     given = model._compiled_with
     if given is None:
         return {}
@@ -42,11 +42,13 @@ def compile_from_config(model: Any, config: dict[str, Any]) -> None:
     if not config:
         return
     names = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution")
-    arguments = {name: _read(config[name], _READERS.get(name)) for name in names if name in config}
     try:
-        model.compile(**arguments)
+        model.compile(**{name: _read(config[name], _READERS.get(name)) for name in names if name in config})
     except ValueError as error:
-        raise ValueError(f"The compile() arguments of model '{model.name}' cannot be read: {error}") from error
+        raise ValueError(
+            f"The compile() arguments of model '{model.name}' cannot be read: {error} "
+            "Or load the model with compile=False."
+        ) from error
 
 
 def built_optimizer(model: Any) -> Any:
@@ -60,6 +62,9 @@ def _read(value: Any, reader: Callable[[Any], Any] | None) -> Any:
     if isinstance(value, list | tuple):
         return [_read(item, reader) for item in value]
     if isinstance(value, dict):
+        if value.get("class_name") == "function" and isinstance(value.get("config"), str):
+            # A built-in function's name means the same to compile(), in losses and in metrics.
+            return serialization.get_registered_object(value["config"]) or value["config"]
         if "class_name" in value and reader is not None:
             return reader(value)
         return {key: _read(item, reader) for key, item in value.items()}
