@@ -131,7 +131,8 @@ def ruled_text(
     lines += [rule, _ruled_line(header, widths), "=" * length]
     for index, row in enumerate(sheet.rows):
         first, *more = row.connections or ("",)
-        fields = [row.title, row.output_shape, row.params.replace(",", ""), *([] if sheet.chain else [first])]
+        params = row.params.replace(",", "").replace("0 (unbuilt)", "unbuilt")  # the column is 10 characters wide
+        fields = [row.title, row.output_shape, params, *([] if sheet.chain else [first])]
         lines.append(_ruled_line([*fields, row.trainable] if show_trainable else fields, widths))
         lines += [_ruled_line(["", "", "", connection], widths) for connection in more if not sheet.chain]
         lines.append(rule if index < len(sheet.rows) - 1 else "=" * length)
