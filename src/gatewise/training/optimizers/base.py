@@ -73,7 +73,7 @@ class Optimizer:
         self.gradient_accumulation_steps = gradient_accumulation_steps
         check_options(self)
         self._iterations = Variable(
-            np.zeros((), np.int32), trainable=False, name="iteration", path=f"{self.name}/iteration"
+            np.zeros((), np.int64), trainable=False, name="iteration", path=f"{self.name}/iteration"
         )
         self._rate = Rate(owner, self.name, learning_rate if lr is None else lr, float(decay or 0.0))
         self._state: FlatState | None = None
