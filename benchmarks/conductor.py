@@ -78,6 +78,7 @@ class PeerProcess:
 
     def __init__(self, name: str, python: str, threads: int) -> None:
         self.name = name
+        threads = PEERS[name].threads or threads
         environment = os.environ | {"OMP_NUM_THREADS": str(threads)} | dict(PEERS[name].environment)
         # What it says goes to a file: a pipe that nobody empties would stop it.
         self._said = tempfile.TemporaryFile("w+", errors="replace")

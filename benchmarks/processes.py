@@ -115,6 +115,8 @@ def measure_imports(peers: Sequence[str], peer_python: str, rounds: int) -> Proc
     commands = [Command(name, [sys.executable, "-c", code]) for name, code in OUR_IMPORTS.items()]
     commands.insert(0, commands.pop(1))  # everything is compared with `import numpy`
     for name in peers:
+        if name not in PEER_IMPORTS:
+            continue  # the same library again, with another setting
         code = PEER_IMPORTS[name]
         shown = f"{name}: {code}" if code == "import keras" else code
         commands.append(Command(shown, [peer_python, "-c", code], PEERS[name].environment))

@@ -35,7 +35,7 @@ class Worker:
 
     def __init__(self, peer: Peer, threads: int) -> None:
         self.peer = peer
-        self.threads = threads
+        self.threads = peer.threads or threads
         self.ways: dict[str, Way] = {}
 
     def hello(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ class Peer:
 
     prepare: "module:function" with `function(problem, mode, threads) -> {way: Way}`.
     distributions: installed packages whose versions are noted.   environment: variables of its process.
+    threads: how many threads it is given; None for as many as all get.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Peer:
     distributions: tuple[str, ...]
     modes: tuple[str, ...] = MODES
     environment: Mapping[str, str] = field(default_factory=dict)
+    threads: int | None = None
 
 
 def _keras(backend: str, package: str) -> Peer:
@@ -35,6 +37,8 @@ def _keras(backend: str, package: str) -> Peer:
 _ALL = (
     Peer(OURS, "ours:prepare", ("gatewise", "numpy")),
     Peer("pytorch", "pytorch:prepare", ("torch",)),
+    # Small cells, and busy machines, suit PyTorch better with one thread.
+    Peer("pytorch-1-thread", "pytorch:prepare", ("torch",), threads=1),
     Peer("onnxruntime", "onnx_runtimes:prepare_onnxruntime", ("onnxruntime",), modes=("infer",)),
     Peer("openvino", "onnx_runtimes:prepare_openvino", ("openvino",), modes=("infer",)),
     Peer("jax", "jax_scan:prepare", ("jax",)),

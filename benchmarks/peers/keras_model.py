@@ -19,14 +19,20 @@ def prepare(problem: Problem, mode: str, threads: int) -> dict[str, Way]:
         if keras.backend.backend() == "tensorflow":
             ways["train_on_batch, no XLA"] = _training(problem, False)
         return ways
-    _, T, F, H = problem.cell
-    model = keras.Sequential([keras.Input((T, F)), keras.layers.LSTM(H)])
-    model.set_weights([problem.W, problem.U, problem.b])
-    compiled, read = _compiled(model, problem.x)
+    # A model of its own for each: on JAX, predict_on_batch takes the memory of the weights away (donation).
+    compiled, read = _compiled(_layer_alone(problem), problem.x)
+    model = _layer_alone(problem)
     return {
         "compiled": Way(compiled, read),
         "predict_on_batch": Way(lambda: model.predict_on_batch(problem.x)),
     }
+
+
+def _layer_alone(problem: Problem) -> Any:
+    _, T, F, H = problem.cell
+    model = keras.Sequential([keras.Input((T, F)), keras.layers.LSTM(H)])
+    model.set_weights([problem.W, problem.U, problem.b])
+    return model
 
 
 def _training(problem: Problem, jit_compile: Any) -> Way:
