@@ -29,7 +29,7 @@ gate, by matrix and in total, with the arithmetic written out.  Either for a lay
 
 or for every model that a script builds (the script's training is skipped):
 
-    gatewise explain SCRIPT.py"""
+    gatewise explain SCRIPT.py [--lang LANG] [--json] [-- ARGUMENTS OF THE SCRIPT]"""
 
 _DEMO = """\
 Forecast a series with an LSTM, from the numbers to the pictures: windows, model, summary, the count by gates, training,
@@ -43,7 +43,11 @@ class UsageError(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (default: the process's); returns the exit code."""
-    arguments = _parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    for_script: list[str] = []
+    if given[:1] == ["explain"] and "--" in given:
+        given, for_script = given[: given.index("--")], given[given.index("--") + 1 :]
+    arguments = _parser().parse_args(given, argparse.Namespace(for_script=for_script))
     try:
         return arguments.command(arguments)
     except UsageError as error:
@@ -80,8 +84,9 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
 
 def _add_explain(commands: argparse._SubParsersAction) -> None:
     explain = _command(commands, "explain", "say in words what a layer or a script's models are made of", _EXPLAIN)
-    explain.add_argument("script", metavar="SCRIPT.py", nargs="?", help="a script written for Keras; its models are explained")
-    explain.add_argument("args", nargs=argparse.REMAINDER, metavar="...", help="the script's own arguments, after --")
+    explain.add_argument(
+        "script", metavar="SCRIPT.py", nargs="?", help="a script written for Keras; its models are explained"
+    )
     explain.add_argument("--units", type=int, metavar="H", help="the layer's units")
     explain.add_argument("--features", type=int, metavar="F", help="numbers that come in at each step")
     explain.add_argument("--steps", type=int, metavar="T", help="time steps (default: any number)")
@@ -116,10 +121,10 @@ def _add_language(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    _require_script(arguments.script)
     from gatewise.compat.runner import print_script_error, run_script
     from gatewise.compat.summaries import summaries_in_style
 
-    _require_script(arguments.script)
     try:
         with summaries_in_style(arguments.summary):
             run_script(arguments.script, arguments.args)
@@ -152,12 +157,12 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _explain_script(arguments: argparse.Namespace) -> int:
+    _require_script(arguments.script)
     from gatewise.compat.capture import captured_models
     from gatewise.compat.runner import print_script_error
     from gatewise.explain.command import explain_model
 
-    _require_script(arguments.script)
-    captured = captured_models(arguments.script, arguments.args)
+    captured = captured_models(arguments.script, arguments.for_script)
     texts = [explain_model(model, arguments.lang, arguments.json) for model in captured.models]
     if arguments.json:
         print("[" + ",\n".join(texts) + "]")

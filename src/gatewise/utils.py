@@ -91,7 +91,9 @@ def pad_sequences(
         raise ValueError(f"pad_sequences: the steps of all sequences must have one shape; got {sorted(step_shapes)}.")
     kind = np.dtype(dtype).kind
     if isinstance(value, str) and kind not in "OUS":
-        raise ValueError(f"pad_sequences cannot fill an array of {np.dtype(dtype).name} with {value!r}; give dtype=object.")
+        raise ValueError(
+            f"pad_sequences cannot fill an array of {np.dtype(dtype).name} with {value!r}; give dtype=object."
+        )
     length = longest if maxlen is None else maxlen
     padded = np.full((len(sequences), length, *(step_shapes.pop() if step_shapes else ())), value, dtype=dtype)
     for row, sequence in zip(padded, sequences, strict=True):

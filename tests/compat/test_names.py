@@ -48,7 +48,14 @@ def test_the_usual_ways_to_import():
         from tensorflow.keras import layers
         from tensorflow.python.keras.layers import Dense
 
-        assert LSTM is layers.LSTM is keras.layers.LSTM is tf_keras.layers.LSTM is tf.keras.layers.LSTM is gatewise.layers.LSTM
+        assert (
+            LSTM
+            is layers.LSTM
+            is keras.layers.LSTM
+            is tf_keras.layers.LSTM
+            is tf.keras.layers.LSTM
+            is gatewise.layers.LSTM
+        )
         assert Dense is gatewise.layers.Dense
         assert (tf.__version__, keras.__version__) == ("2.21.0", "3.15.1")
         assert K.floatx() == "float32"

@@ -79,7 +79,10 @@ def test_a_syntax_error(tmp_path):
     [
         ("from keras.layers import LSTMM", r"ImportError: .*'keras.layers'.*'LSTMM'.*line 2\).*keras\.layers\.LSTM\."),
         ("import keras; keras.layers.Danse", r"AttributeError: .*'Danse'.*line 2\).*keras\.layers\.Dense\."),
-        ("import tensorflow as tf; tf.kerass", r"AttributeError: .*'tensorflow'.*'kerass'.*line 2\).*tensorflow\.keras\."),
+        (
+            "import tensorflow as tf; tf.kerass",
+            r"AttributeError: .*'tensorflow'.*'kerass'.*line 2\).*tensorflow\.keras\.",
+        ),
         ("import tensorflow.keraz.layers", r"ModuleNotFoundError: .*'tensorflow.keraz'.*line 2\).*tensorflow\.keras\."),
         ("import keras.qqqqq", r"ModuleNotFoundError: No module named 'keras.qqqqq': .*line 2\)\.$"),
     ],
@@ -99,7 +102,9 @@ def test_neither_keras_nor_tensorflow_is_needed_or_touched(tmp_path):
     """What is installed under these names is not even looked at."""
     (tmp_path / "keras.py").write_text("raise SystemExit('the installed keras was imported')")
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('the installed tensorflow was imported')")
-    path = script(tmp_path, "import keras, tensorflow as tf\nfrom tensorflow.keras.layers import LSTM\nprint(tf.__version__)\n")
+    path = script(
+        tmp_path, "import keras, tensorflow as tf\nfrom tensorflow.keras.layers import LSTM\nprint(tf.__version__)\n"
+    )
     done = gatewise("run", path)
     assert (done.stdout, done.returncode) == ("2.21.0\n", 0), done.stderr
 
@@ -126,7 +131,10 @@ def test_a_reader_that_has_enough(tmp_path):
 
 
 def test_run_script_in_python(tmp_path):
-    path = script(tmp_path, "import sys\nfrom keras.layers import LSTM\nlayer = LSTM(3)\nsys.path.append('extra')\nargs = sys.argv\n")
+    path = script(
+        tmp_path,
+        "import sys\nfrom keras.layers import LSTM\nlayer = LSTM(3)\nsys.path.append('extra')\nargs = sys.argv\n",
+    )
     before = sys.argv, list(sys.path), sys.modules["__main__"]
     found = run_script(path, ["7"])
     assert found["layer"].units == 3 and found["args"] == [str(path), "7"]

@@ -158,7 +158,9 @@ def _short_fit(original: Callable[..., Any], model: Model, given: dict[str, Any]
         short |= {"steps_per_epoch": 1}
     if given.get("validation_data") is not None:
         held = given["validation_data"]
-        short["validation_data"] = held if is_iterable_of_batches(held) else tuple(_cut(part, _size(model)) for part in held[:2])
+        short["validation_data"] = (
+            held if is_iterable_of_batches(held) else tuple(_cut(part, _size(model)) for part in held[:2])
+        )
         short["validation_steps"] = 1 if is_iterable_of_batches(held) else None
     elif given.get("validation_split"):
         short["validation_data"] = (short["x"], short["y"])

@@ -82,7 +82,9 @@ def _public_names(source: str) -> set[str]:
         names = {
             name
             for name, value in vars(module).items()
-            if not name.startswith("_") and not isinstance(value, ModuleType) and getattr(value, "__module__", source) == source
+            if not name.startswith("_")
+            and not isinstance(value, ModuleType)
+            and getattr(value, "__module__", source) == source
         }
     return {name for name in names if not name.startswith("_")} | _numpy_names(source)
 
@@ -93,7 +95,11 @@ def _numpy_names(source: str) -> set[str]:
         return set()
     import numpy as np
 
-    return {n for n in dir(np) if not n.startswith("_") and callable(getattr(np, n)) and not isinstance(getattr(np, n), type)}
+    return {
+        n
+        for n in dir(np)
+        if not n.startswith("_") and callable(getattr(np, n)) and not isinstance(getattr(np, n), type)
+    }
 
 
 def _missing(module: str, name: str, caller: FrameType) -> Exception:

@@ -25,8 +25,8 @@ KERAS_PACKAGES = (
 _CUSTOM_OBJECTS = tuple(
     f"gatewise.saving:{name}"
     for name in (
-        "CustomObjectScope", "custom_object_scope", "deserialize_keras_object", "get_custom_objects", "get_registered_name",
-        "get_registered_object", "register_keras_serializable", "serialize_keras_object",
+        "CustomObjectScope", "custom_object_scope", "deserialize_keras_object", "get_custom_objects",
+        "get_registered_name", "get_registered_object", "register_keras_serializable", "serialize_keras_object",
     )
 )  # fmt: skip
 _CLEAR = "gatewise.config:reset_names as clear_session"
@@ -47,7 +47,13 @@ KERAS_MODULES: dict[str, tuple[str, ...]] = {
     "callbacks": ("gatewise.callbacks",),
     "config": _SETTINGS,
     "constraints": ("gatewise.constraints",),
-    "engine": ("gatewise:Model", "gatewise:Sequential", "gatewise:Layer", "gatewise:Input", "gatewise.layers:InputLayer"),
+    "engine": (
+        "gatewise:Model",
+        "gatewise:Sequential",
+        "gatewise:Layer",
+        "gatewise:Input",
+        "gatewise.layers:InputLayer",
+    ),
     "initializers": ("gatewise.initializers",),
     "layers": ("gatewise.layers",),
     "losses": ("gatewise.losses",),
@@ -67,8 +73,8 @@ KERAS_MODULES: dict[str, tuple[str, ...]] = {
 
 _OLD_FILES = {
     "engine": "base_layer functional input_layer network sequential topology training",
-    "layers": "advanced_activations attention convolutional core core.dense embeddings experimental local merge merging noise "
-    "normalization pooling recurrent recurrent_v2 rnn rnn.gru rnn.lstm rnn.simple_rnn wrappers",
+    "layers": "advanced_activations attention convolutional core core.dense embeddings experimental local merge "
+    "merging noise normalization pooling recurrent recurrent_v2 rnn rnn.gru rnn.lstm rnn.simple_rnn wrappers",
     "losses": "losses",
     "metrics": "metrics",
     "models": "functional model sequential",
@@ -91,14 +97,15 @@ _ARRAYS = (
     "numpy:bool_ as bool",
     "numpy:ndarray as Tensor",
     *(f"gatewise.ops:{name}" for name in (
-        "abs", "add", "argmax", "argmin", "cast", "convert_to_tensor", "cos", "divide", "exp", "expand_dims", "linspace",
-        "matmul", "maximum", "minimum", "multiply", "one_hot", "ones", "ones_like", "reshape", "round", "shape", "sigmoid",
-        "sign", "sin", "sqrt", "square", "squeeze", "stack", "subtract", "tanh", "tile", "transpose", "where", "zeros",
-        "zeros_like",
+        "abs", "add", "argmax", "argmin", "cast", "convert_to_tensor", "cos", "divide", "exp", "expand_dims",
+        "linspace", "matmul", "maximum", "minimum", "multiply", "one_hot", "ones", "ones_like", "reshape", "round",
+        "shape", "sigmoid", "sign", "sin", "sqrt", "square", "squeeze", "stack", "subtract", "tanh", "tile",
+        "transpose", "where", "zeros", "zeros_like",
     )),
     *(f"gatewise.ops:{ours} as {theirs}" for theirs, ours in (
-        ("clip_by_value", "clip"), ("concat", "concatenate"), ("pow", "power"), ("range", "arange"), ("reduce_max", "max"),
-        ("reduce_mean", "mean"), ("reduce_min", "min"), ("reduce_prod", "prod"), ("reduce_sum", "sum"), ("reverse", "flip"),
+        ("clip_by_value", "clip"), ("concat", "concatenate"), ("pow", "power"), ("range", "arange"),
+        ("reduce_max", "max"), ("reduce_mean", "mean"), ("reduce_min", "min"), ("reduce_prod", "prod"),
+        ("reduce_sum", "sum"), ("reverse", "flip"),
     )),
 )  # fmt: skip
 

@@ -43,12 +43,16 @@ def get_logger() -> logging.Logger:
     return logging.getLogger("tensorflow")
 
 
-def normal(shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: Any = "float32", seed: int | None = None) -> np.ndarray:
+def normal(
+    shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: Any = "float32", seed: int | None = None
+) -> np.ndarray:
     """Numbers drawn from a normal distribution."""
     return next_generator(seed).normal(mean, stddev, tuple(shape)).astype(dtype)
 
 
-def uniform(shape: Sequence[int], minval: float = 0, maxval: float = 1, dtype: Any = "float32", seed: int | None = None) -> np.ndarray:
+def uniform(
+    shape: Sequence[int], minval: float = 0, maxval: float = 1, dtype: Any = "float32", seed: int | None = None
+) -> np.ndarray:
     """Numbers drawn evenly between minval and maxval; integers where the type is one."""
     draw = next_generator(seed)
     if np.dtype(dtype).kind in "iu":

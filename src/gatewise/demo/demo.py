@@ -10,7 +10,7 @@ from typing import Any
 
 from gatewise import Model, Sequential, callbacks, layers, optimizers, utils
 from gatewise.demo import DemoError
-from gatewise.demo.judging import Score, autoregression, persistence, score, verdict
+from gatewise.demo.judging import Score, autoregression, persistence, score, share_beyond, verdict
 from gatewise.demo.ledger import ledger_text
 from gatewise.demo.series import Series, place_text, read_series, sunspots
 from gatewise.demo.windows import Task, make_task
@@ -24,6 +24,11 @@ UNITS = 32
 EPOCHS = 100
 LEARNING_RATE = 0.005
 RECURRENT_DROPOUT = 0.2
+
+_TREND = (
+    "{beyond:.0%} of the held-out values lie beyond all values of the training part. A network of bounded units cannot "
+    "follow a trend out of what it has seen; try a column of differences from row to row."
+)
 
 
 def run_demo(
@@ -62,7 +67,7 @@ def run_demo(
     _heading("2. The model")
     model.summary()
     _heading("3. What it is made of")
-    print(ledger_text(account(model)))
+    print(ledger_text(account(model), lang))
     _heading(f"4. Training: {epochs} epochs, seed {seed}")
     best = _train(model, task, epochs)
     scores = _judge(model, task)
@@ -117,20 +122,23 @@ def _forecaster(length: int, units: int) -> Model:
     return model
 
 
-class _KeepBest(callbacks.Callback):
-    """Draws one bar over all epochs, and keeps the weights of the epoch with the least validation loss."""
+class _KeepBest(callbacks.History):
+    """A history that draws one bar over all epochs and keeps the weights with the least validation loss."""
 
     def __init__(self, epochs: int) -> None:
+        super().__init__()
         self.epochs = epochs
         self.progress = Progress(1, None)
-        self.epoch, self.loss, self.weights = 0, float("inf"), []
+        self.best, self.loss, self.weights = 0, float("inf"), []
 
     def on_train_begin(self, logs: Any = None) -> None:
+        super().on_train_begin(logs)
         self.progress.begin_epoch(0)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        super().on_epoch_end(epoch, logs)
         if logs["val_loss"] < self.loss:
-            self.epoch, self.loss, self.weights = epoch, logs["val_loss"], self.model.get_weights()
+            self.best, self.loss, self.weights = epoch, logs["val_loss"], self.model.get_weights()
         done = epoch + 1
         self.progress.batch(done, self.epochs, lambda: logs)
         if not self.progress.live and done % max(1, self.epochs // 10) == 0 and done < self.epochs:
@@ -152,7 +160,7 @@ def _train(model: Model, task: Task, epochs: int) -> _KeepBest:
     if not best.weights:
         raise DemoError("training did not converge: no epoch has a finite validation loss.")
     model.set_weights(best.weights)
-    print(f"kept: the weights after epoch {best.epoch + 1}, where the validation loss was least ({best.loss:.4f})")
+    print(f"kept: the weights after epoch {best.best + 1}, where the validation loss was least ({best.loss:.4f})")
     return best
 
 
@@ -170,7 +178,10 @@ def _judge(model: Model, task: Task) -> list[Score]:
         print(f"{one.method:<24}{one.rmse:>9.2f}{one.mae:>9.2f}")
     print()
     for other in (last, linear):
-        print(textwrap.fill(verdict(ours, other, truth), 79))
+        print(textwrap.fill(verdict(ours, other, truth), 79, break_on_hyphens=False))
+    beyond = share_beyond(series.values[: task.validation.rows[0]], truth)
+    if ours.rmse > last.rmse and beyond > 0.1:
+        print(textwrap.fill(_TREND.format(beyond=beyond), 79))
     print(f"Least error here: {min(scores, key=lambda one: one.rmse).method}.")
     after = float(task.unscaled(model.predict(task.latest[None, :, None], verbose=0))[0, 0])
     print(f"The LSTM's forecast for the {_step(series)} after {place_text(series.positions[-1])}: {after:.1f}")
@@ -190,10 +201,11 @@ def _write(out: Path, model: Model, task: Task, scores: list[Score], best: _Keep
     series, rows = task.series, task.test.rows
     forecasts, losses = out / "forecast.png", out / "loss.png"
     title = f"{series.name[0].upper()}{series.name[1:]}, {task.span(task.test)}: forecast one {_step(series)} ahead"
-    draw_forecasts(forecasts, title, series.positions[rows], series.values[rows], scores, (series.position_name, series.unit))
+    draw_forecasts(
+        forecasts, title, series.positions[rows], series.values[rows], scores, (series.position_name, series.unit)
+    )
     print(f"{forecasts}: forecasts against what came")
-    history = model.history.history
-    draw_losses(losses, "Loss by epoch", history["loss"], history["val_loss"], best.epoch)
+    draw_losses(losses, "Loss by epoch", best.history["loss"], best.history["val_loss"], best.best)
     print(f"{losses}: loss by epoch")
 
 

@@ -55,7 +55,7 @@ def score(method: str, forecast: np.ndarray, truth: np.ndarray) -> Score:
 
 
 def verdict(ours: Score, other: Score, truth: np.ndarray) -> str:
-    """Two sentences: which of two methods is better, by how much, how often it was nearer, and whether it may be chance."""
+    """Two sentences: which of two methods is better, by how much and how often, and whether that may be chance."""
     n = len(truth)
     difference = ours.rmse - other.rmse
     nearer = int(np.sum(np.abs(ours.forecast - truth) < np.abs(other.forecast - truth)))
@@ -63,11 +63,10 @@ def verdict(ours: Score, other: Score, truth: np.ndarray) -> str:
     compared = f"its RMSE is {abs(difference):.2f}{share} {'lower' if difference < 0 else 'higher'}"
     how = "better" if difference < 0 else "WORSE"
     likely = advantage(ours, other, truth)
-    if abs(likely) < _CLEAR:
-        chance = f"A difference this small may be chance (Diebold-Mariano statistic {likely:+.1f}, clear from {_CLEAR:g} on)."
-    else:
-        chance = f"That is more than chance would make (Diebold-Mariano statistic {likely:+.1f}, clear from {_CLEAR:g} on)."
-    return f"The {ours.method} is {how} than {other.method}: {compared}; it was nearer to the truth in {nearer} of {n}. {chance}"
+    what = "A difference this small may be chance" if abs(likely) < _CLEAR else "That is more than chance would make"
+    chance = f"{what} (Diebold-Mariano statistic {likely:+.1f}, clear from {_CLEAR:g} on)."
+    nearer_in = f"it was nearer to the truth in {nearer} of {n}"
+    return f"The {ours.method} is {how} than {other.method}: {compared}; {nearer_in}. {chance}"
 
 
 def advantage(ours: Score, other: Score, truth: np.ndarray) -> float:
@@ -78,3 +77,8 @@ def advantage(ours: Score, other: Score, truth: np.ndarray) -> float:
     gains = (other.forecast - truth) ** 2 - (ours.forecast - truth) ** 2
     error = gains.std(ddof=1) / np.sqrt(len(gains))
     return float(gains.mean() / error) if error else 0.0
+
+
+def share_beyond(known: np.ndarray, values: np.ndarray) -> float:
+    """Which part of the values is greater or less than all that were known."""
+    return float(np.mean((values > known.max()) | (values < known.min())))

@@ -58,7 +58,15 @@ def draw_losses(path: Path, title: str, losses: Sequence[float], validation_loss
     mark = "." if len(losses) <= 30 else ""  # a single epoch is a point, not a line
     plot.plot(epochs, losses, label="training", marker=mark, **_LINES[0])
     plot.plot(epochs, validation_losses, label="validation", marker=mark, **_LINES[1])
-    plot.plot([kept + 1], [validation_losses[kept]], "o", color="black", markersize=7, label=f"kept: epoch {kept + 1}", zorder=5)
+    plot.plot(
+        [kept + 1],
+        [validation_losses[kept]],
+        "o",
+        color="black",
+        markersize=7,
+        label=f"kept: epoch {kept + 1}",
+        zorder=5,
+    )
     plot.set_yscale("log")
     _plain_ticks(plot.yaxis)
     plot.set_xlim(0, len(losses) + 1)

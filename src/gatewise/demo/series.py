@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Series:
     Attributes:
         name: the column's.
         values: (rows,) float64, all finite.
-        positions: (rows,) where each row stands on the horizontal axis: years, dates (datetime64), or row numbers from 1.
+        positions: (rows,) where each row stands on the horizontal axis: years, dates, or row numbers from 1.
         position_name: what the positions are: "year", "date", "row".
         unit: what the values count, for axes and results.
         source: where the numbers come from, for people.
@@ -98,11 +99,19 @@ def _rows_of(path: Path) -> tuple[list[list[str]], str, list[str]]:
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
         notes.append("The file is not UTF-8; it was read as Latin-1.")
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    if not lines:
+    lines = [line for line in text.strip("\r\n").splitlines() if not line.lstrip().startswith("#")]
+    if not any(map(str.strip, lines)):
         raise DemoError(f"{str(path)!r} is empty.")
-    delimiter = _delimiter_of(lines[:50])
+    delimiter = _delimiter_of([line for line in lines if line.strip()][:50])
     rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
+    # In a table of one column an empty line is a missing value; in others it is only an empty line.
+    rows = [row or [""] for row in rows] if len(rows[0]) == 1 else [row for row in rows if any(row)]
+    for number, row in enumerate(rows, 1):
+        if any(row[len(rows[0]) :]):
+            raise DemoError(
+                f"row {number} of {str(path)!r} has {len(row)} cells and the first row {len(rows[0])}, "
+                f"with {delimiter!r} between them. Write cells that contain this sign in quotation marks, or numbers with a decimal point."
+            )
     return rows, delimiter, notes
 
 
@@ -123,7 +132,9 @@ def _delimiter_of(lines: list[str]) -> str:
 def _split_header(rows: list[list[str]]) -> tuple[list[str], list[list[str]], int]:
     """(column names, rows of data, number of the first of these in the file's rows)."""
     first = rows[0]
-    has_header = any(cell.casefold() not in _MISSING and _as_number(cell, True) is None and not _is_date(cell) for cell in first)
+    has_header = any(
+        cell.casefold() not in _MISSING and _as_number(cell, True) is None and not _is_date(cell) for cell in first
+    )
     if has_header:
         return [name or f"column {k + 1}" for k, name in enumerate(first)], rows[1:], 2
     return [f"column {k + 1}" for k in range(len(first))], rows, 1
@@ -194,7 +205,9 @@ def _is_index(numbers: list[float | None]) -> bool:
     return len(known) == len(numbers) > 1 and all(b > a for a, b in zip(known, known[1:], strict=False))
 
 
-def _positions(header: list[str], rows: list[list[str]], k: int, decimal_comma: bool, notes: list[str]) -> tuple[np.ndarray, str]:
+def _positions(
+    header: list[str], rows: list[list[str]], k: int, decimal_comma: bool, notes: list[str]
+) -> tuple[np.ndarray, str]:
     """Where the rows stand: the first column's growing numbers (years) or dates, or else the rows' own numbers."""
     cells = [_cell(row, 0) for row in rows]
     numbers = [_as_number(cell, decimal_comma) for cell in cells]
@@ -219,7 +232,7 @@ def _dates(cells: list[str]) -> np.ndarray | None:
     return dates if len(dates) > 1 and not np.isnat(dates).any() and (dates[1:] > dates[:-1]).all() else None
 
 
-def place_text(place: float | np.datetime64) -> str:
+def place_text(place: Any) -> str:
     """A position as people write it: 1947, 1749.5, 2008-12-31."""
     return str(place) if isinstance(place, np.datetime64) else f"{place:.10g}"
 

@@ -88,7 +88,9 @@ def make_task(series: Series, length: int) -> Task:
     known = series.values[: ends[0]]
     mean, deviation = float(known.mean()), float(known.std())
     if deviation == 0:
-        raise DemoError(f"column {series.name!r} of {series.source} does not change in its first {ends[0]} rows: nothing to learn.")
+        raise DemoError(
+            f"column {series.name!r} of {series.source} does not change in its first {ends[0]} rows: nothing to learn."
+        )
     scaled = (series.values - mean) / deviation
     every = np.lib.stride_tricks.sliding_window_view(scaled, length)
 
@@ -102,8 +104,9 @@ def make_task(series: Series, length: int) -> Task:
 def rows_needed(length: int) -> int:
     """The fewest values that leave enough windows in each part."""
     n = length + _LEAST_TRAINING
-    while n - round(n * TEST_PART) - round(n * VALIDATION_PART) - length < _LEAST_TRAINING or min(
-        round(n * TEST_PART), round(n * VALIDATION_PART)
-    ) < _LEAST_HELD:
+    while (
+        n - round(n * TEST_PART) - round(n * VALIDATION_PART) - length < _LEAST_TRAINING
+        or min(round(n * TEST_PART), round(n * VALIDATION_PART)) < _LEAST_HELD
+    ):
         n += 1
     return n
