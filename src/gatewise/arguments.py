@@ -81,6 +81,9 @@ class _Leaf:
 
     __slots__ = ()
 
+    def __reduce__(self) -> str:
+        return "_LEAF"  # a copy is the same object: it is known by its identity
+
 
 _LEAF = _Leaf()
 

@@ -198,10 +198,12 @@ def traced_numpy(name: str) -> Callable[..., Any]:
     """
     found = getattr(traced_numpy_module(), name, None)
     if found is None:
-        raise AttributeError(
-            f"No derivative is known of numpy.{name}; write it with other functions, or stop the gradient there."
-        )
+        raise AttributeError(_no_derivative(f"numpy.{name}"))
     return found
+
+
+def _no_derivative(name: str) -> str:
+    return f"No derivative is known of {name}; write it with other functions, or stop the gradient there."
 
 
 @functools.cache
@@ -215,9 +217,24 @@ def _box_types() -> set[type]:
 @functools.cache
 def _make_vjp() -> Callable[..., Any]:
     from autograd.core import make_vjp
+    from autograd.numpy.numpy_boxes import ArrayBox
 
     _box_types()
+    if not hasattr(ArrayBox, "__array_function__"):
+        # autograd's arrays answer np.tanh (a ufunc) but not np.mean or np.concatenate; users write both.
+        ArrayBox.__array_function__ = _call_traced_form
     return make_vjp
+
+
+def _call_traced_form(_self: Any, function: Any, _types: Any, args: Any, kwargs: Any) -> Any:
+    """NumPy's protocol: `function`, of NumPy, was called with a traced value."""
+    room = traced_numpy_module()
+    for part in function.__module__.split(".")[1:]:  # numpy.linalg, numpy.fft
+        room = getattr(room, part, None)
+    traced = getattr(room, function.__name__, None)
+    if traced is None:
+        raise TypeError(_no_derivative(f"{function.__module__}.{function.__name__}"))
+    return traced(*args, **kwargs)
 
 
 def _float_type(y: Any) -> np.dtype:

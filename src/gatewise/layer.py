@@ -43,6 +43,8 @@ class Layer(WeightOwner):
     """
 
     _uses_call = True
+    _hand_derived: Any = None
+    """The nearest class with a `forward` of its own: what `super().call` runs in a subclass with a `call`."""
     activity_regularizer: Any = None
     not_in_config: tuple[str, ...] = ("autocast",)
     in_config_if_true: tuple[str, ...] = ("activity_regularizer",)
@@ -86,6 +88,10 @@ class Layer(WeightOwner):
             if base is Layer or hand_derived or "call" in own:
                 cls._uses_call = not hand_derived
                 break
+        for base in cls.__mro__:
+            if vars(base).get("forward", Layer.forward) is not Layer.forward:
+                cls._hand_derived = base
+                break
         if "call" in vars(cls) and cls._uses_call:
             # A `call` over an inherited hand-derived `forward` is the newer word: it is what gets differentiated.
             cls.forward = Layer.forward
@@ -98,7 +104,7 @@ class Layer(WeightOwner):
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """What the layer computes.  Users override this; built-in layers override `forward`."""
-        if self._uses_call:
+        if self._hand_derived is None:
             raise TypeError(
                 f"{type(self).__name__} computes nothing: give it a method `call(self, inputs)` that returns the output."
             )
@@ -250,7 +256,11 @@ class Layer(WeightOwner):
         n = len(variables)
 
         def forward(*values: Any) -> Any:
-            y, pullback = self.differentiate(values[n:], autodiff.plain(mask), training, None)
+            if self._uses_call:  # called by a subclass as super().call(...)
+                own = self._in_own_type(values[n:])
+                y, pullback = self._hand_derived.forward(self, *own, mask=autodiff.plain(mask), training=training)
+            else:
+                y, pullback = self.differentiate(values[n:], autodiff.plain(mask), training, None)
 
             def back(dy: Any) -> tuple:
                 d_inputs, gradients = pullback(dy)

@@ -8,6 +8,7 @@ those that NumPy lacks or names otherwise.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,12 +34,21 @@ class Operation(Layer):
     def _as_input(self, value: Any) -> Any:
         return value  # constants keep their type
 
+    def __reduce__(self) -> tuple:
+        state = {key: value for key, value in self.__dict__.items() if key not in ("function", "_constructed_with")}
+        return _operation_named, (self.function.__name__,), state
+
 
 @functools.cache
 def _operation_class(name: str) -> type[Operation]:
     """The kind of operation that a summary names: "GetItem" for `get_item`."""
     title = "".join(part.capitalize() for part in name.split("_"))
     return type(title, (Operation,), {"__module__": __name__, "__doc__": f"`gatewise.ops.{name}` as a layer."})
+
+
+def _operation_named(name: str) -> Operation:
+    """A new node of the public function of that name, for copies."""
+    return _operation_class(name)(getattr(sys.modules[__name__], name).__wrapped__, name)
 
 
 def _operation(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,7 +87,9 @@ def __getattr__(name: str) -> Any:
     if name.startswith("_") or not callable(getattr(np, target, None)) or isinstance(getattr(np, target), type):
         from gatewise import suggest
 
-        known = [n for n in dir(np) if not n.startswith("_")] + [n for n in globals() if not n.startswith("_")]
+        known = [n for n in dir(np) if callable(getattr(np, n)) and not isinstance(getattr(np, n), type)]
+        known += [n for n, value in globals().items() if getattr(value, "__module__", None) == __name__]
+        known = [n for n in known if not n.startswith("_")]
         raise AttributeError(f"gatewise.ops: {suggest.unknown('operation', name, known)}")
     return _numpy_operation(target)
 
@@ -130,6 +142,15 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
     x = np.asarray(autodiff.plain(x))
     hot = x[..., None] == np.arange(num_classes)
     return np.moveaxis(hot.astype(dtype or config.floatx()), -1, axis)
+
+
+@_operation
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """The parts of x at `indices` along an axis; of the flattened x without one."""
+    if axis is None:
+        return x.reshape(-1)[indices] if hasattr(x, "reshape") else np.take(x, indices)
+    lead = (slice(None),) * (axis % np.ndim(autodiff.plain(x)))
+    return (x if hasattr(x, "shape") else np.asarray(x))[(*lead, np.asarray(indices))]
 
 
 @_operation

@@ -65,6 +65,10 @@ class Variable:
         regularizer: Any = None,
         constraint: Any = None,
     ) -> None:
+        if isinstance(initializer, str):
+            from gatewise import initializers
+
+            initializer = initializers.get(initializer)
         if callable(initializer) and not hasattr(initializer, "__array__"):
             if shape is None:
                 raise ValueError("A Variable made by an initializer needs a shape; got shape=None.")
@@ -198,7 +202,12 @@ class Variable:
         return self.value[index]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.value, dtype=dtype)
+        value = np.asarray(self.value, dtype=dtype)
+        return value.copy() if copy and np.may_share_memory(value, self._array) else value
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy (copy.deepcopy, pickle) has memory of its own until a store takes it in.
+        return {**self.__dict__, "_array": self._array.copy(), "store": None, "_clock": _Clock()}
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return getattr(ufunc, method)(*_values(inputs), **kwargs)
@@ -336,6 +345,9 @@ class ParameterStore:
     @property
     def variables(self) -> list[Variable]:
         return [slot.variable for slot in self.slots]
+
+    def __reduce__(self) -> tuple:
+        return ParameterStore, (self.variables, self.dtype)
 
     def take_in(self) -> None:
         """Move every variable that lives elsewhere into this store."""

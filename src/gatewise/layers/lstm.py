@@ -84,6 +84,9 @@ class LSTMCell(Layer):
         self._packed: tuple[tuple, Any] = ((), None)
         self._known_activations: tuple[tuple, Any] = ((), None)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_packed": ((), None)}  # the packed weights are the kernels' and cannot be copied
+
     def build(self, input_shape: Any) -> None:
         F, H = input_shape[-1], self.units
         self.kernel = self.add_weight(

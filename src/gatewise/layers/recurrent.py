@@ -118,6 +118,8 @@ class Recurrent(Layer):
         return self.cell.kernel.shape[0] if self.cell.built and hasattr(self.cell, "kernel") else None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._uses_call:  # a subclass with a `call` of its own, and so with its own arguments
+            return super().__call__(*args, **kwargs)
         if "inputs" in kwargs:  # Keras 1 and 2
             kwargs["sequences"] = kwargs.pop("inputs")
         names = ("sequences", "initial_state", "mask", "training")
@@ -130,7 +132,15 @@ class Recurrent(Layer):
         return super().__call__(**dict(zip(names, args, strict=False)), **kwargs)
 
     def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
-        x, states = (*args, kwargs.get("sequences"))[0], kwargs.get("initial_state")
+        if self._uses_call:
+            return super().arrange(args, kwargs)
+        return self.arranged_call(*args, **kwargs)
+
+    def arranged_call(
+        self, sequences: Any = None, initial_state: Any = None, mask: Any = None, training: Any = None
+    ) -> tuple[list, None]:
+        """The call's arrays, flat: the sequences, then the states."""
+        x, states = sequences, initial_state
         if isinstance(x, list | tuple) and states is None and len(x) == 1 + len(self.state_sizes) and _all_arrays(x):
             x, states = x[0], list(x[1:])  # Keras 1 and 2: layer([x, h, c])
         leaves, _ = super().arrange((x,), {})
