@@ -68,7 +68,7 @@ def measure_sizes(peer_python: str | None) -> SizeResult:
         _checked([*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(source)])
         (wheel,) = folder.glob("*.whl")
         _checked([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")])
-        python = str(next((folder / "venv").glob("*/python*")))
+        python = str(next(path for path in (folder / "venv").glob("*/python*") if path.is_file()))
         _checked([*pip, "--python", python, "install", str(wheel)])
         ours = sizes_with(python, [("gatewise",)])
         wheel_bytes = wheel.stat().st_size
