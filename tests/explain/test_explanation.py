@@ -6,6 +6,7 @@ import html.parser
 import json
 import re
 
+import numpy as np
 import pytest
 
 from gatewise import Input, Model, Sequential
@@ -88,6 +89,22 @@ def test_without_bias_no_bias_is_counted(lang):
     assert "4 x (5 + 10) x 10 = 600" in text
     assert "bias=False" in text and "b_f" not in text
     assert "640" not in text
+
+
+def test_the_code_in_the_text_makes_the_textbooks_step():
+    layer = LSTM(4, return_state=True)
+    x = np.random.default_rng(0).normal(size=(1, 2, 3)).astype("float32")
+    layer(x)
+    layer.set_weights([np.random.default_rng(k).normal(size=w.shape) for k, w in enumerate(layer.get_weights())])
+    (code,) = re.findall(r"W_f = .*\n +b_f = .*", str(explain(layer, lang="en")))
+    found = {"np": np, "layer": layer}
+    exec("\n".join(line.strip() for line in code.splitlines()), found)
+    (_, h1, c1), (_, _, c2) = layer(x[:, :1]), layer(x)
+    # f from the text's matrices is what kept c1 in c2: c2 = f c1 + i g, with i and g from Keras's own columns.
+    z = x[0, 1] @ np.asarray(layer.kernel) + h1[0] @ np.asarray(layer.recurrent_kernel) + np.asarray(layer.bias)
+    f = 1 / (1 + np.exp(-(found["W_f"] @ np.concatenate([h1[0], x[0, 1]]) + found["b_f"])))
+    i, g = 1 / (1 + np.exp(-z[:4])), np.tanh(z[8:12])
+    np.testing.assert_allclose(f * c1[0] + i * g, c2[0], rtol=1e-5)
 
 
 def test_options_are_explained():

@@ -11,6 +11,7 @@ from gatewise.explain.text_width import NO_BREAK, padded, paragraph_lines, width
 
 _MEASURE = 92  # columns of running text
 _UNDERLINES = "=-."  # under headings of level 1, 2, 3
+_HEADING_SIZES = (1.3, 1.15, 1)
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,9 @@ def _escaped(text: str) -> str:
 
 def _cell(tag: str, text: str, side: str) -> str:
     """A table cell; the spaces at its beginning, which show nesting, stay."""
-    indent = len(text) - len(text.lstrip(" "))
-    return f'<{tag} style="text-align:{side}">{"&#160;" * indent}{html.escape(text.lstrip(" "))}</{tag}>'
+    label = text.lstrip(" ")
+    indent = "&#160;" * (len(text) - len(label))
+    return f'<{tag} style="text-align:{side};padding:0.1em 0.7em">{indent}{html.escape(label)}</{tag}>'
 
 
 Block = Paragraph | Points | Formulas | Table
@@ -136,8 +138,9 @@ class Section:
             yield from block.lines()
 
     def html(self) -> str:
-        tag = f"h{self.level + 2}"
-        return f"<{tag}>{html.escape(self.title)}</{tag}>{''.join(block.html() for block in self.blocks)}"
+        tag, size = f"h{self.level + 2}", _HEADING_SIZES[self.level - 1]
+        blocks = "".join(block.html() for block in self.blocks)
+        return f'<{tag} style="font-size:{size}em">{html.escape(self.title)}</{tag}>{blocks}'
 
     def to_dict(self) -> dict[str, Any]:
         return {"title": self.title, "level": self.level, "blocks": [block.to_dict() for block in self.blocks]}

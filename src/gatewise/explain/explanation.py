@@ -216,11 +216,10 @@ def _model(account: LayerAccount, words: Words) -> list[Section]:
     title = words.ngettext("{name}: {n} layer, {total} parameters", "{name}: {n} layers, {total} parameters", n)
     rows = tuple(_rows(account, words))
     header = (_("layer"), _("output"), _("arithmetic"), _("parameters"))
-    total = (_("together"), "", _total_terms(account), count(account.size))
-    blocks: list[Block] = [Table(header, (*rows, total), right=(3,), total=True)]
     terms = _total_terms(account)
-    if " + " in terms:
-        blocks.append(Formulas((f"{terms} = {account.size}",)))
+    total = (_("together"), "", terms if " + " in terms else "", count(account.size))
+    blocks: list[Block] = [Table(header, (*rows, total), right=(3,), total=True)]
+    blocks += _total(account)
     text = _("{trainable} of them can be trained, {frozen} cannot.")
     blocks.append(
         Paragraph(text.format(trainable=count(account.trainable_size), frozen=count(account.non_trainable_size)))
@@ -234,6 +233,12 @@ def _total_terms(account: LayerAccount) -> str:
     own = sum(matrix.size for matrix in account.matrices if matrix.counted)
     terms = [*([own] if own else []), *(layer.counted for layer in account.inside if layer.counted)]
     return " + ".join(map(str, terms)) or "0"
+
+
+def _total(account: LayerAccount) -> tuple[Block, ...]:
+    """The sum of the layers, where there is more than one to add."""
+    terms = _total_terms(account)
+    return (Formulas((f"{terms} = {account.counted}",)),) if " + " in terms else ()
 
 
 def _rows(account: LayerAccount, words: Words, depth: int = 0) -> list[tuple[str, ...]]:
@@ -265,8 +270,7 @@ def _parts(account: LayerAccount, words: Words, told: list[str]) -> list[Section
         if not layer.counted:
             continue
         if layer.kind == "model":
-            total = Formulas((f"{_total_terms(layer)} = {layer.counted}",))
-            sections.append(Section(_title(layer, words), (total,), 2))
+            sections.append(Section(_title(layer, words), _total(layer), 2))
             sections += _parts(layer, words, told)
             continue
         sections += _layer(layer, words, 2, in_full="lstm" not in told)
