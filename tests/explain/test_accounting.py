@@ -218,6 +218,22 @@ def test_subclassed_models():
     assert entry.size == model.count_params() == 138
 
 
+def test_a_layer_that_is_held_but_not_used_holds_nothing():
+    class Half(Layer):
+        def __init__(self):
+            super().__init__()
+            self.used, self.unused = Dense(2), LSTM(3)
+
+        def call(self, x):
+            return self.used(x)
+
+    layer = Half()
+    layer(np.zeros((1, 4), "float32"))
+    entry = account(layer)
+    assert entry.size == layer.count_params() == 10
+    assert [inner.known for inner in entry.inside] == [True, False]
+
+
 def test_accounts_are_json():
     model = Sequential([Input((None, 1)), LSTM(10, return_sequences=True), TimeDistributed(Dense(1))])
     found = json.loads(json.dumps(account(model).to_dict()))

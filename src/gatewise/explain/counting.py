@@ -275,7 +275,7 @@ def _count_model(model: Any, shape: Any, walk: Walk) -> LayerAccount:
         output_shape=output_shape_of(model, shape),
         trainable=model.trainable,
         matrices=walk.rest(model),
-        inside=tuple(walk.count(layer) for layer in model.layers),
+        inside=walk.inside(model),
     )
 
 

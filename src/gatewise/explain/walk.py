@@ -60,6 +60,10 @@ class Walk:
         found = _counter_of(layer)(layer, shape, self)
         return found if uses == 1 else replace(found, uses=uses)
 
+    def inside(self, layer: Layer) -> tuple[LayerAccount, ...]:
+        """The accounts of the layers inside a built layer; one that it holds but never built holds nothing."""
+        return tuple(self.count(inner) if inner.built else _nothing_yet(inner) for inner in layer.sublayers())
+
     def matrix(
         self,
         name: str,
@@ -131,6 +135,10 @@ def unknown(layer: Layer, walk: Walk) -> LayerAccount:
             "features of its input. Give the shape of one sample, input_shape=(13, 5) for 13 steps of 5 "
             "features, or call the layer on data."
         )
+    return _nothing_yet(layer)
+
+
+def _nothing_yet(layer: Layer) -> LayerAccount:
     return LayerAccount(layer.name, type(layer).__name__, known=False, trainable=layer.trainable)
 
 
@@ -148,7 +156,7 @@ def _by_weights(layer: Layer, shape: Any, walk: Walk) -> LayerAccount:
         output_shape=output_shape_of(layer, shape),
         trainable=layer.trainable,
         matrices=walk.rest(layer),
-        inside=tuple(walk.count(inner) for inner in layer.sublayers()),
+        inside=walk.inside(layer),
     )
 
 
