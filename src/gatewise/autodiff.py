@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -232,9 +233,24 @@ def _call_traced_form(_self: Any, function: Any, _types: Any, args: Any, kwargs:
     for part in function.__module__.split(".")[1:]:  # numpy.linalg, numpy.fft
         room = getattr(room, part, None)
     traced = getattr(room, function.__name__, None)
-    if traced is None:
+    # autograd hands some functions on to NumPy with traced values still inside lists: that would come back here.
+    if traced is None or function in _asked.functions:
         raise TypeError(_no_derivative(f"{function.__module__}.{function.__name__}"))
-    return traced(*args, **kwargs)
+    _asked.functions.append(function)
+    try:
+        return traced(*args, **kwargs)
+    finally:
+        _asked.functions.pop()
+
+
+class _Asked(threading.local):
+    """NumPy's functions that are being called in their traced form on this thread."""
+
+    def __init__(self) -> None:
+        self.functions: list[Any] = []
+
+
+_asked = _Asked()
 
 
 def _float_type(y: Any) -> np.dtype:

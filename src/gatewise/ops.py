@@ -154,6 +154,52 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 
 @_operation
+def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """x at `indices` along an axis, matched along the others; of the flattened x without an axis."""
+    if axis is None:
+        return x.reshape(-1)[np.asarray(indices).reshape(-1)]
+    places: list[Any] = list(np.ogrid[tuple(slice(size) for size in np.shape(x))])
+    places[axis] = np.asarray(indices)
+    return x[tuple(places)]
+
+
+@_operation
+def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
+    """x with the order reversed along the axes given, or all."""
+    ndim = np.ndim(autodiff.plain(x))
+    axes = range(ndim) if axis is None else [axis] if isinstance(axis, int) else axis
+    turned = {k % ndim for k in axes}
+    return x[tuple(slice(None, None, -1 if k in turned else None) for k in range(ndim))]
+
+
+@_operation
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
+    """x with `pad_width`, ((before, after), ...) for each axis, of values added around it."""
+    numpy = autodiff.traced_numpy_module() if autodiff.is_traced(x) else np
+    options = {} if constant_values is None else {"constant_values": constant_values}
+    return numpy.pad(x, pad_width, mode, **options)
+
+
+@_operation
+def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
+    """x repeated to `shape`."""
+    return x + np.zeros(shape, x.dtype) if autodiff.is_traced(x) else np.broadcast_to(x, shape)
+
+
+@_operation
+def average(x: Any, axis: int | None = None, weights: Any = None) -> Any:
+    """The mean, weighted if `weights` (of the shape of x, or one for each place along the axis) are given."""
+    numpy = autodiff.traced_numpy_module() if autodiff.is_traced(x, weights) else np
+    if weights is None:
+        return numpy.mean(x, axis=axis)
+    ndim = np.ndim(autodiff.plain(x))
+    if axis is not None and ndim > 1 and np.ndim(autodiff.plain(weights)) == 1:
+        weights = numpy.reshape(weights, [-1 if k == axis % ndim else 1 for k in range(ndim)])
+    weights = weights + np.zeros(np.shape(autodiff.plain(x)), np.float32)
+    return numpy.sum(x * weights, axis=axis) / numpy.sum(weights, axis=axis)
+
+
+@_operation
 def matmul(x1: Any, x2: Any) -> Any:
     """The matrix product x1 @ x2."""
     return x1 @ x2
