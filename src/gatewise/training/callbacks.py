@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
+
+from gatewise import tree
+from gatewise.arguments import describe
 
 __all__ = ["Callback", "CallbackList", "History"]
 
@@ -73,25 +75,43 @@ class CallbackList:
     """Calls a hook of several callbacks, in order; knows which hooks any of them cares about.
 
     Args:
-        callbacks: `Callback` objects, or others with some of its methods.
+        callbacks: `Callback` objects, or others with some of its methods; possibly nested in lists.
         model, params: handed to each of them.
     """
 
-    def __init__(self, callbacks: Iterable[Any], model: Any, params: dict[str, Any]) -> None:
-        self.callbacks = list(callbacks)
+    def __init__(self, callbacks: Any, model: Any, params: dict[str, Any]) -> None:
+        self.callbacks = listed(callbacks)
         for callback in self.callbacks:
-            callback.set_model(model)
-            callback.set_params(params)
+            for setter, value in (("set_model", model), ("set_params", params)):
+                if hasattr(callback, setter):
+                    getattr(callback, setter)(value)
         self._heard = {hook: [getattr(c, hook) for c in self.callbacks if _overrides(c, hook)] for hook in HOOKS}
 
     def wants(self, hook: str) -> bool:
         """True if any callback does something at this hook."""
         return bool(self._heard[hook])
 
-    def call(self, hook: str, *args: Any, logs: Any = None) -> None:
-        """Call a hook of every callback."""
+    def call(self, hook: str, *args: Any, logs: dict[str, Any] | None = None) -> None:
+        """Call a hook of every callback; `logs` is the last argument, an empty dictionary where there are none."""
         for method in self._heard[hook]:
-            method(*args, logs=logs)
+            method(*args, {} if logs is None else logs)
+
+
+def listed(callbacks: Any) -> list[Any]:
+    """The callbacks in what a user gives as `callbacks`: one, a `CallbackList`, lists of them, or None.
+
+    Raises:
+        TypeError: for something that is no callback.
+    """
+    if isinstance(callbacks, CallbackList):
+        return list(callbacks.callbacks)
+    found = [] if callbacks is None else list(tree.leaves(callbacks))
+    for callback in found:
+        if isinstance(callback, type):
+            raise TypeError(f"callbacks holds the class {callback.__name__}; write {callback.__name__}(...).")
+        if not any(hasattr(callback, hook) for hook in HOOKS):
+            raise TypeError(f"callbacks holds {describe(callback)}, which has no method such as on_epoch_end.")
+    return found
 
 
 def _overrides(callback: Any, hook: str) -> bool:

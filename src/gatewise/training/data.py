@@ -13,69 +13,94 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise import random, tree
+from gatewise import random
 from gatewise.arguments import describe, is_array
 
 
 class Batch(NamedTuple):
-    """One batch: flat inputs, flat targets and flat sample weights (None where there are none)."""
+    """One batch, or a whole dataset.
+
+    Attributes:
+        x: the inputs, flat.
+        y, weights: targets and sample weights, one for each output (None where there is none), or None for none at all.
+        structure: how `x` folds back into the argument of a subclassed model's `call`; None for other models.
+    """
 
     x: list
     y: list | None
     weights: list | None
+    structure: Any = None
 
     @property
     def size(self) -> int:
         return len(self.x[0])
+
+    def rows(self, chosen: Any) -> Batch:
+        """The samples that a slice or an array of indices chooses."""
+        x, y, weights, structure = self
+        return Batch(
+            [a[chosen] for a in x],
+            None if y is None else [None if a is None else a[chosen] for a in y],
+            None if weights is None else [None if a is None else a[chosen] for a in weights],
+            structure,
+        )
 
 
 class ArrayBatches:
     """Batches cut from whole arrays.
 
     Args:
-        x: flat list of inputs.  y, weights: flat lists, or None.
-        batch_size: samples in a batch; the last may be short.
-        shuffle: True: another order of samples in each epoch; "batch": another order of batches.
-        steps: at most so many batches in an epoch, or None.
+        whole: all samples.
+        batch_size: samples in a batch, default 32; the last may be short.
+        shuffle: True: another order of samples in each pass; "batch": another order of batches.
+        steps: batches in an epoch; None: a pass through all samples.
     """
 
     def __init__(
-        self,
-        x: list,
-        y: list | None,
-        weights: list | None,
-        batch_size: int | None,
-        shuffle: bool | str = False,
-        steps: int | None = None,
+        self, whole: Batch, batch_size: int | None = None, shuffle: bool | str = False, steps: int | None = None
     ) -> None:
-        self.x, self.y, self.weights = x, y, weights
-        self.n_samples = len(x[0])
-        self.batch_size = 32 if batch_size is None else batch_size
+        self.whole = whole
+        self.batch_size = 32 if batch_size is None else int(batch_size)
         self.shuffle = shuffle
-        whole = math.ceil(self.n_samples / self.batch_size)
-        self.steps: int | None = whole if steps is None else min(whole, steps)
+        self._in_a_pass = math.ceil(whole.size / self.batch_size)
+        self.steps: int | None = self._in_a_pass if steps is None else steps
+        self._rest: Iterator[Batch] | None = None
+        self._done = 0
+
+    def from_start(self) -> Iterator[Batch]:
+        """The batches of an epoch that begins with the first sample."""
+        self._rest = None
+        return self.epoch()
 
     def epoch(self) -> Iterator[Batch]:
-        """The batches of one epoch."""
-        n, size = self.n_samples, self.batch_size
-        starts = range(0, n, size)[: self.steps]
+        """The batches of one epoch.  Where an epoch is shorter than a pass, the next goes on where it stopped."""
+        if self._rest is None:
+            self._rest, self._done = self._one_pass(), 0
+        taken = 0
+        for batch in self._rest:
+            taken += 1
+            self._done += 1
+            if self._done == self._in_a_pass:
+                self._rest = None
+            yield batch
+            if taken == self.steps:
+                return
+        warn_of_end(taken, self.steps)
+
+    def _one_pass(self) -> Iterator[Batch]:
+        """All samples once, in batches."""
+        whole, size = self.whole, self.batch_size
+        starts = range(0, whole.size, size)
         if not self.shuffle:
             for start in starts:
-                yield self._batch(slice(start, start + size))
+                yield whole.rows(slice(start, start + size))
         elif self.shuffle == "batch":
-            for k in random.next_generator().permutation(len(starts)):
-                yield self._batch(slice(k * size, (k + 1) * size))
+            for k in random.next_generator().permutation(len(starts)).tolist():
+                yield whole.rows(slice(k * size, (k + 1) * size))
         else:
-            order = random.next_generator().permutation(n)
+            order = random.next_generator().permutation(whole.size)
             for start in starts:
-                yield self._batch(order[start : start + size])
-
-    def _batch(self, rows: Any) -> Batch:
-        return Batch(
-            [a[rows] for a in self.x],
-            None if self.y is None else [a[rows] for a in self.y],
-            None if self.weights is None else [None if a is None else a[rows] for a in self.weights],
-        )
+                yield whole.rows(order[start : start + size])
 
 
 class IterableBatches:
@@ -83,49 +108,74 @@ class IterableBatches:
 
     Args:
         source: an iterable, a generator, or an object with `__getitem__` and `__len__`.
-        flatten: turns a batch's x and y into flat lists.
+        flatten: turns a batch's x, y and weights into a `Batch`.
         steps: batches in an epoch; None: until the source ends.
+        shuffle: take the batches of an indexed source in another order in each epoch.
     """
 
-    n_samples: int | None = None
-
-    def __init__(self, source: Any, flatten: Callable[[Any, Any, Any], Batch], steps: int | None) -> None:
+    def __init__(
+        self, source: Any, flatten: Callable[[Any, Any, Any], Batch], steps: int | None, shuffle: bool | str = False
+    ) -> None:
         self._source, self._flatten = source, flatten
         self._indexed = hasattr(source, "__getitem__") and hasattr(source, "__len__")
+        self._shuffle = bool(shuffle) and self._indexed
         self._running: Iterator[Any] | None = None
+        self._warned = False
+        self._limit = steps
         self.steps = len(source) if steps is None and hasattr(source, "__len__") else steps
 
+    def from_start(self) -> Iterator[Batch]:
+        """The batches of an epoch that begins at the source's beginning, if it has one to go back to."""
+        self._running = None
+        return self.epoch()
+
     def epoch(self) -> Iterator[Batch]:
-        """The batches of one epoch; a generator goes on where the epoch before stopped."""
+        """The batches of one epoch; it goes on where the epoch before stopped."""
+        self._tell("on_epoch_begin")
+        if self._running is None:
+            self._running = self._items()
         taken = 0
-        for item in self._items():
+        for item in self._running:
             yield self._as_batch(item)
             taken += 1
-            if self.steps is not None and taken == self.steps:
+            if taken == self._limit:
                 break
         else:
             self._running = None
-            if self.steps is not None and taken < self.steps:
-                warnings.warn(
-                    f"The data ended after {taken} batches of the {self.steps} expected in an epoch.",
-                    stacklevel=2,
-                )
-        if self._indexed and hasattr(self._source, "on_epoch_end"):
-            self._source.on_epoch_end()
-        self.steps = self.steps or taken
+            if taken and self._limit is not None:
+                warn_of_end(taken, self._limit)
+        self._tell("on_epoch_end")
+        self.steps = self.steps or taken or None
 
     def _items(self) -> Iterator[Any]:
-        if self._indexed:
-            return (self._source[k] for k in range(len(self._source)))
-        if self._running is None or not hasattr(self._source, "__next__"):
-            self._running = iter(self._source)
-        return self._running
+        if not self._indexed:
+            return iter(self._source)
+        n = len(self._source)
+        order = random.next_generator().permutation(n).tolist() if self._shuffle else range(n)
+        return (self._source[k] for k in order)
+
+    def _tell(self, hook: str) -> None:
+        if self._indexed and hasattr(self._source, hook):
+            getattr(self._source, hook)()
 
     def _as_batch(self, item: Any) -> Batch:
-        parts = list(item) if isinstance(item, tuple) else [item]
+        parts = list(item) if isinstance(item, list | tuple) else [item]
         if not 1 <= len(parts) <= 3:
-            raise ValueError(f"A batch is x, (x, y) or (x, y, sample_weight); the data gave a tuple of {len(parts)}.")
-        return self._flatten(*parts, *[None] * (3 - len(parts)))
+            raise ValueError(f"A batch is x, (x, y) or (x, y, sample_weight); the data gave {len(parts)} items.")
+        batch = self._flatten(*parts, *[None] * (3 - len(parts)))
+        if not self._warned:  # once is enough
+            found = [warn_if_not_finite(batch.x, "x of a batch"), warn_if_not_finite(batch.y or [], "y of a batch")]
+            self._warned = any(found)
+        return batch
+
+
+def warn_of_end(taken: int, steps: int | None) -> None:
+    """Warn that an epoch ended early because the data did."""
+    warnings.warn(
+        f"The data ended after {taken} of the {steps} batches expected in an epoch; "
+        "a generator must yield as many as all epochs together take.",
+        stacklevel=4,
+    )
 
 
 def is_iterable_of_batches(x: Any) -> bool:
@@ -149,8 +199,8 @@ def as_array(value: Any, what: str, dtype: str) -> np.ndarray:
     if array.dtype.kind in "OUSMm" or array.ndim == 0:
         raise TypeError(
             f"{what} must be numbers in one array; got {describe(value)}. "
-            "Turn text into numbers (a tokenizer, utils.to_categorical), and pad lists of different lengths to one length "
-            "(utils.pad_sequences; a Masking layer skips the padding)."
+            "Turn text into numbers (a tokenizer, utils.to_categorical), and pad lists of different lengths to one "
+            "length (utils.pad_sequences; a Masking layer skips the padding)."
         )
     return array.astype(dtype) if array.dtype.kind == "f" and array.dtype != dtype else array
 
@@ -171,47 +221,49 @@ def check_same_length(groups: dict[str, Sequence[Any] | None]) -> int:
     return flat[0]
 
 
-def warn_if_not_finite(arrays: Sequence[Any], what: str) -> None:
-    """Warn about NaN and infinity in data, saying where the first one is."""
+def check_count(value: Any, argument: str) -> None:
+    """Raise ValueError unless a value is None or a positive integer."""
+    if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or value < 1):
+        hint = f" Write {max(1, round(value))}, a whole number." if isinstance(value, float) and value >= 0.5 else ""
+        raise ValueError(f"{argument} must be a positive integer; got {value!r}.{hint}")
+
+
+def warn_if_not_finite(arrays: Sequence[Any], what: str, stacklevel: int = 4) -> bool:
+    """Warn about NaN and infinity in data, saying where the first one is; returns whether there was any.
+
+    Args:
+        arrays: flat list of arrays, None among them where there is none.
+        what: what they are called.
+        stacklevel: the line that the warning points to: 2 for the caller's, 3 for the caller's caller's, ...
+    """
     for k, array in enumerate(arrays):
         if array is None or array.dtype.kind != "f" or isinstance(array, np.memmap):
             continue
         # A finite sum proves that every element is finite, in one pass without a temporary array.
         with np.errstate(all="ignore"):
-            if np.isfinite(array.sum(dtype=np.float64)):
+            if math.isfinite(array.sum(dtype=np.float64)):
                 continue
         bad = ~np.isfinite(array)
         if bad.any():
             place = tuple(int(i) for i in np.argwhere(bad)[0])
             label = what if len(arrays) == 1 else f"{what}[{k}]"
+            count = int(bad.sum())
+            found = "a value that is" if count == 1 else f"{count} values that are"
             warnings.warn(
-                f"{label} contains {int(bad.sum())} values that are NaN or infinite, the first, {array[place]}, at {list(place)}. "
-                "They spread through the network into the loss and the weights; remove or replace them, or mask those steps.",
-                stacklevel=4,
+                f"{label} contains {found} NaN or infinite, the first, {array[place]}, at {list(place)}"
+                f"{_axes_of(array)}. It spreads through the network into the loss and the weights; remove or replace "
+                "such values, or mask those steps.",
+                stacklevel=stacklevel,
             )
+            return True
+    return False
 
 
-def take_last(arrays: list | None, first_held: int) -> tuple[list | None, list | None]:
-    """The arrays split before sample `first_held`."""
-    if arrays is None:
-        return None, None
-    return (
-        [None if a is None else a[:first_held] for a in arrays],
-        [None if a is None else a[first_held:] for a in arrays],
-    )
+def _axes_of(array: np.ndarray) -> str:
+    names = {1: " (sample)", 2: " (sample, feature)", 3: " (sample, time step, feature)"}
+    return names.get(array.ndim, "")
 
 
-def flat_list(value: Any, names: Sequence[str], what: str) -> list:
-    """A nesting as a flat list; a dictionary in the order of `names`.
-
-    Raises:
-        ValueError: if a dictionary lacks a name.
-    """
-    if isinstance(value, dict):
-        missing = [name for name in names if name not in value]
-        if missing:
-            raise ValueError(
-                f"{what} is a dictionary with the keys {list(value)}; expected {list(names)} (missing: {missing})."
-            )
-        return [value[name] for name in names]
-    return list(tree.leaves(value)) if isinstance(value, list | tuple) else [value]
+def split(whole: Batch, first_held: int) -> tuple[Batch, Batch]:
+    """The samples before `first_held`, and the others."""
+    return whole.rows(slice(0, first_held)), whole.rows(slice(first_held, None))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,50 +12,80 @@ from gatewise import suggest
 from gatewise.training import losses as losses_module
 from gatewise.training import metrics as metrics_module
 
+_CROSSENTROPY = ("crossentropy", "ce")
+"""The cross-entropy that suits the shapes: binary, sparse categorical or categorical."""
+
 
 class Objective:
     """The losses and metrics of a compiled model.
 
     Args:
-        loss: name, function or `Loss`; or a list or dictionary of them, one for each output.
-        loss_weights: a list or dictionary of numbers, or None for 1 each.
+        loss: name, function or `Loss`; or a list or dictionary of them, None (or no entry) for an output without one.
+            "crossentropy" is the one that suits the shapes of targets and output.
+        loss_weights: a number, or a list or dictionary of numbers; None for 1 each.
         metrics, weighted_metrics: as in Keras; the second use sample weights.
         names: the outputs' names.
     """
 
     def __init__(self, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any, names: Sequence[str]) -> None:
         self.names = list(names)
-        n = len(self.names)
-        self.losses = [losses_module.as_loss(item) for item in spread(loss, self.names, "loss", broadcast=True)]
+        asked = spread(loss, self.names, "loss", broadcast=True)
+        self._by_shape = [k for k, item in enumerate(asked) if isinstance(item, str) and item.lower() in _CROSSENTROPY]
+        self.losses = [
+            losses_module.as_loss("categorical_crossentropy" if k in self._by_shape else item)
+            for k, item in enumerate(asked)
+        ]
         weights = spread(loss_weights, self.names, "loss_weights", broadcast=True)
-        self.weights = [1.0 if w is None else float(w) for w in weights]
+        self.weights = [1.0 if w is None else _loss_weight(w) for w in weights]
         self._asked = (
             _asked_metrics(metrics, self.names, "metrics"),
             _asked_metrics(weighted_metrics, self.names, "weighted_metrics"),
         )
+        with_loss = [k for k, item in enumerate(self.losses) if item is not None]
+        self.has_loss = bool(with_loss)
         self.loss_tracker = metrics_module.Mean(name="loss")
-        self.output_trackers = [metrics_module.Mean(name=f"{name}_loss") for name in self.names] if n > 1 else []
+        self.output_trackers = {
+            k: metrics_module.Mean(name=f"{self.names[k]}_loss") for k in with_loss if len(with_loss) > 1
+        }
         self.unweighted: list[list[Any]] | None = None
         self.weighted: list[list[Any]] = []
-        self._keys: list[str] = []
+        self._keyed: list[tuple[str, Any]] = []
+
+    def names_with_targets(self) -> list[str]:
+        """The outputs that need targets: those with a loss or metrics."""
+        asked = zip(self.names, self.losses, *self._asked, strict=True)
+        return [name for name, *wants in asked if any(want is not None and want != [] for want in wants)]
 
     # --- loss ------------------------------------------------------------------------------------------------
 
     def forward(
         self,
-        y_true: Sequence[Any],
+        y_true: Sequence[Any] | None,
         y_pred: Sequence[Any],
         weights: Sequence[Any] | None,
         masks: Sequence[Any],
     ) -> tuple[float, list[float], Callable[[], list]]:
-        """The total loss, each output's loss, and a function that returns the gradient of each output."""
+        """The total loss, each output's loss, and a function that returns the gradient of each output.
+
+        Raises:
+            ValueError: if an output with a loss has no target.
+        """
+        if self._by_shape and y_true is not None:
+            self._choose_crossentropies(y_true, [y.shape for y in y_pred])
         total, parts, backs = 0.0, [], []
         for k, loss in enumerate(self.losses):
             if loss is None:
                 parts.append(0.0)
                 backs.append(None)
                 continue
+            if y_true is None or y_true[k] is None:
+                raise ValueError(f"'{self.names[k]}': its loss, {loss.name}, needs targets; give y, as fit(x, y).")
             value, back = loss.forward(y_true[k], y_pred[k], None if weights is None else weights[k], masks[k])
+            if value.__class__ is not float:
+                raise ValueError(
+                    f"'{self.names[k]}': the loss {loss.name} returned an array of shape {np.shape(value)}; what is "
+                    "trained on is one number: give it reduction='sum_over_batch_size'."
+                )
             parts.append(value)
             backs.append(back)
             total += self.weights[k] * value
@@ -64,19 +95,17 @@ class Objective:
 
         return total, parts, pullback
 
-    def value(
-        self,
-        y_true: Sequence[Any],
-        y_pred: Sequence[Any],
-        weights: Sequence[Any] | None,
-        masks: Sequence[Any],
-    ) -> tuple[float, list[float]]:
-        """The total loss and each output's loss."""
-        total, parts, _ = self.forward(y_true, y_pred, weights, masks)
-        return total, parts
+    def _choose_crossentropies(self, y_true: Sequence[Any], output_shapes: Sequence[Any]) -> None:
+        for k in self._by_shape:
+            if y_true[k] is not None:
+                kind = metrics_module.kind_for(y_true[k].shape, output_shapes[k])
+                self.losses[k] = losses_module.as_loss(f"{kind}_crossentropy")
+        self._by_shape = []
 
     def check_targets(self, y_true: Sequence[Any], output_shapes: Sequence[Any]) -> None:
         """Raise ValueError if targets do not suit their losses and outputs."""
+        if self._by_shape:
+            self._choose_crossentropies(y_true, output_shapes)
         for loss, y, shape, name in zip(self.losses, y_true, output_shapes, self.names, strict=True):
             if loss is not None and y is not None:
                 losses_module.check_targets(loss, y, shape, name)
@@ -84,25 +113,35 @@ class Objective:
     # --- metrics ---------------------------------------------------------------------------------------------
 
     def build_metrics(self, y_true: Sequence[Any], y_pred: Sequence[Any]) -> None:
-        """Make the metrics: what "accuracy" means depends on the shapes of targets and predictions."""
+        """Make the metrics: what "accuracy" means depends on the shapes of targets and predictions.
+
+        Raises:
+            ValueError: if an output with metrics has no target.
+        """
         made: list[list[list[Any]]] = []
         for asked in self._asked:
+            for name, y, items in zip(self.names, y_true, asked, strict=True):
+                if items and y is None:
+                    raise ValueError(f"'{name}': its metrics compare with targets, and y has none for it.")
             made.append([
                 [metrics_module.resolve(item, np.shape(y_true[k]), np.shape(y_pred[k])) for item in asked[k]]
                 for k in range(len(self.names))
             ])  # fmt: skip
         self.unweighted, self.weighted = made
-        self._keys = self._log_keys()
+        self._keyed = self._named_metrics()
 
-    def _log_keys(self) -> list[str]:
-        """The metrics' names in the logs: with the output's name where there are several, each name once."""
-        keys: list[str] = []
-        for group, prefix in ((self.unweighted or [], ""), (self.weighted, "weighted_")):
-            for name, found in zip(self.names, group, strict=True):
-                for metric in found:
-                    key = metric.name if len(self.names) == 1 else f"{name}_{metric.name}"
-                    keys.append(f"{prefix}{key}" if prefix and key in keys else key)
-        return keys
+    def _named_metrics(self) -> list[tuple[str, Any]]:
+        """The metrics with their names in the logs: the output's first where there are several, each name once."""
+        found: dict[str, Any] = {}
+        for group, mark in ((self.unweighted or [], ""), (self.weighted, "weighted_")):
+            for name, metrics in zip(self.names, group, strict=True):
+                prefix = "" if len(self.names) == 1 else f"{name}_"
+                for metric in metrics:
+                    key = prefix + metric.name
+                    if key in found and mark:
+                        key = prefix + mark + metric.name
+                    found[_numbered(key, found)] = metric
+        return list(found.items())
 
     def update(
         self,
@@ -116,8 +155,8 @@ class Objective:
     ) -> None:
         """Count a batch of `batch` samples into all running means."""
         self.loss_tracker.update_state(total, batch)
-        for tracker, part in zip(self.output_trackers, parts, strict=False):
-            tracker.update_state(part, batch)
+        for k, tracker in self.output_trackers.items():
+            tracker.update_state(parts[k], batch)
         if y_true is None:
             return
         if self.unweighted is None:
@@ -132,15 +171,14 @@ class Objective:
     @property
     def metrics(self) -> list[Any]:
         """All metrics, the mean loss first."""
-        flat = [m for group in ((self.unweighted or []), self.weighted) for found in group for m in found]
-        return [self.loss_tracker, *self.output_trackers, *flat]
+        return [self.loss_tracker, *self.output_trackers.values(), *(metric for _, metric in self._keyed)]
 
     def results(self) -> dict[str, float]:
         """The running means by name, the loss first."""
         logs = {"loss": self.loss_tracker.result()}
-        logs.update((tracker.name, tracker.result()) for tracker in self.output_trackers)
-        flat = [m for group in ((self.unweighted or []), self.weighted) for found in group for m in found]
-        for key, metric in zip(self._keys, flat, strict=True):
+        for tracker in self.output_trackers.values():
+            logs[tracker.name] = tracker.result()
+        for key, metric in self._keyed:
             result = metric.result()
             if isinstance(result, dict):
                 logs.update(result)
@@ -162,28 +200,58 @@ def spread(given: Any, names: Sequence[str], what: str, broadcast: bool = False)
     """
     if given is None:
         return [None] * len(names)
-    if isinstance(given, dict):
+    if isinstance(given, dict) and not _is_configuration(given):
         unknown = [key for key in given if key not in names]
         if unknown:
             raise ValueError(f"{what}: {suggest.unknown('output', unknown[0], names)}")
         return [given.get(name) for name in names]
     if isinstance(given, list | tuple):
         if len(given) != len(names):
+            several = f"the model has {len(names)} outputs ({', '.join(names)}); give one for each"
             raise ValueError(
-                f"{what} is a list of {len(given)}, but the model has {len(names)} outputs ({', '.join(names)}); give one for each."
+                f"{what} is a list of {len(given)}, but {several if len(names) > 1 else 'the model has one output'}."
             )
         return list(given)
     return [given] * len(names) if broadcast else [given, *[None] * (len(names) - 1)]
 
 
 def _asked_metrics(given: Any, names: Sequence[str], what: str) -> list[list]:
-    """The metrics asked for, a list for each output."""
-    if given is None:
+    """The metrics asked for, a list for each output.
+
+    Raises:
+        ValueError: for something else than metrics, and for names that are not known.
+    """
+    if given is None or (isinstance(given, list | tuple) and not given):
         return [[] for _ in names]
-    if isinstance(given, dict) or (isinstance(given, list | tuple) and len(names) > 1):
+    is_dict = isinstance(given, dict) and not _is_configuration(given)
+    if not is_dict and not isinstance(given, list | tuple):
+        raise ValueError(f"{what} is a list, such as ['accuracy'], or a dictionary by output; got {given!r}.")
+    if is_dict or len(names) > 1:
         per_output = spread(given, names, what)
-        return [list(m) if isinstance(m, list | tuple) else [] if m is None else [m] for m in per_output]
-    if not isinstance(given, list | tuple):
-        raise ValueError(f"{what} is a list, such as ['accuracy']; got {given!r}.")
-    flat = [m for item in given for m in (item if isinstance(item, list | tuple) else [item])]
-    return [flat, *[[] for _ in names[1:]]]
+        asked = [list(m) if isinstance(m, list | tuple) else [] if m is None else [m] for m in per_output]
+    else:
+        asked = [[m for item in given for m in (item if isinstance(item, list | tuple) else [item])]]
+    for item in (item for items in asked for item in items):
+        if item is None:
+            raise ValueError(f"{what} holds None; write a name, a function or a Metric.")
+        if isinstance(item, str) and item.lower() not in metrics_module.ACCURACY_BY_SHAPE:
+            metrics_module.get(item)
+    return asked
+
+
+def _is_configuration(given: dict[str, Any]) -> bool:
+    """True for a dictionary that describes one object, not one for each output."""
+    return "class_name" in given
+
+
+def _loss_weight(given: Any) -> float:
+    if isinstance(given, bool) or not hasattr(given, "__float__"):
+        raise ValueError(f"loss_weights holds numbers, one for each output; got {given!r}.")
+    return float(given)
+
+
+def _numbered(key: str, taken: Container[str]) -> str:
+    """The key, or the first of key_1, key_2, ... that is free."""
+    if key not in taken:
+        return key
+    return next(name for k in itertools.count(1) if (name := f"{key}_{k}") not in taken)

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any, TextIO
 
+import numpy as np
+
 _BAR_WIDTH = 30
 _REDRAW_SECONDS = 0.05
 
@@ -26,6 +28,15 @@ class Progress:
         self.live = verbose == 1 and is_live(self.stream)
         self._began = self._drawn = 0.0
         self._length = 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        """An unfinished bar (of an interrupted epoch) stays on a line of its own."""
+        if self._length:
+            self._length = 0
+            self._write("\n")
 
     def begin_epoch(self, epoch: int) -> None:
         """Say which epoch begins (counted from 0)."""
@@ -70,6 +81,22 @@ class Progress:
     def _write(self, text: str) -> None:
         self.stream.write(text)
         self.stream.flush()
+
+
+def verbosity(verbose: Any) -> int:
+    """0, 1 or 2 for what users give as `verbose`.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if isinstance(verbose, str):
+        if verbose == "auto":
+            return 1
+    elif isinstance(verbose, bool | np.bool_):
+        return int(verbose)
+    elif isinstance(verbose, int | np.integer) and 0 <= verbose <= 2:
+        return int(verbose)
+    raise ValueError(f"verbose is 0, 1, 2 or 'auto'; got {verbose!r}.")
 
 
 def is_live(stream: Any) -> bool:

@@ -191,8 +191,8 @@ def resolve(identifier: Any, y_true_shape: Sequence[int | None], y_pred_shape: S
         identifier: a name, a function, a configuration or a Metric.
         y_true_shape, y_pred_shape: shapes of a batch of targets and of predictions.
     """
-    if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
-        suitable: Any = _accuracy_for(tuple(y_true_shape), tuple(y_pred_shape))
+    if isinstance(identifier, str) and identifier.lower() in ACCURACY_BY_SHAPE:
+        suitable = ACCURACY_OF[kind_for(y_true_shape, y_pred_shape)]
         return suitable(name=identifier)
     found = get(identifier)
     if found is None:
@@ -204,12 +204,19 @@ def resolve(identifier: Any, y_true_shape: Sequence[int | None], y_pred_shape: S
     return found
 
 
-def _accuracy_for(y_true: tuple[int | None, ...], y_pred: tuple[int | None, ...]) -> type[MeanMetricWrapper]:
-    if y_pred and y_pred[-1] == 1:
-        return BinaryAccuracy
-    if len(y_true) < len(y_pred) or (y_true and y_true[-1] == 1):
-        return SparseCategoricalAccuracy
-    return CategoricalAccuracy
+ACCURACY_BY_SHAPE = ("accuracy", "acc")
+ACCURACY_OF: dict[str, Any] = {
+    "binary": BinaryAccuracy, "sparse_categorical": SparseCategoricalAccuracy, "categorical": CategoricalAccuracy,
+}  # fmt: skip
+
+
+def kind_for(y_true_shape: Sequence[int | None], y_pred_shape: Sequence[int | None]) -> str:
+    """What targets and predictions of these shapes mean: "binary", "sparse_categorical" or "categorical"."""
+    if y_pred_shape and y_pred_shape[-1] == 1:
+        return "binary"
+    if len(y_true_shape) < len(y_pred_shape) or (y_true_shape and y_true_shape[-1] == 1):
+        return "sparse_categorical"
+    return "categorical"
 
 
 def update(metric: Metric, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> None:

@@ -1,0 +1,187 @@
+"""Preparation: what fit, evaluate and predict are given, as flat lists of arrays that suit the model, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gatewise import tree
+from gatewise.arguments import describe, is_array
+from gatewise.graph import SymbolicTensor
+from gatewise.training import data
+from gatewise.training.compiling import Compiled
+from gatewise.training.data import ArrayBatches, Batch, IterableBatches
+
+
+class Preparing(Compiled):
+    """The part of a model that takes data apart.  It needs `split_inputs`, `build_for` and `built` of a model."""
+
+    built: bool
+    dtype: str
+    inputs: list[SymbolicTensor]
+    outputs: list[SymbolicTensor]
+
+    def _flat_x(self, x: Any) -> tuple[list, Any]:
+        """The inputs as flat arrays, the model built for them; and how they fold back into a subclass's argument."""
+        given, structure = self.split_inputs(x)  # type: ignore[attr-defined]
+        if not given:
+            raise TypeError(f"x must be numbers in arrays; model '{self.name}' was given {describe(x)}.")
+        dtype = self._data_type(getattr(self, "inputs", None))
+        arrays = [data.as_array(item, "The inputs", dtype) for item in given]
+        if not self.built:
+            data.check_same_length({"x": arrays})
+            # A few rows will do; a model that runs on all of a dataset at once would take long.
+            self.build_for([a[:32] for a in arrays], structure)  # type: ignore[attr-defined]
+        return arrays, structure
+
+    def _data_type(self, tensors: Sequence[SymbolicTensor] | None) -> str:
+        """The float type that data are turned into: that of the first float tensor, else the model's."""
+        return next((t.dtype for t in tensors or () if t.dtype.startswith("float")), self.dtype)
+
+    def _flat_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None) -> Batch:
+        """Everything given for one batch (or a whole dataset) as flat lists of arrays of one length."""
+        xs, structure = self._flat_x(x)
+        ys = self._flat_y(y)
+        weights = self._flat_weights(sample_weight, len(ys or [None]))
+        data.check_same_length({"x": xs, "y": ys, "sample_weight": weights})
+        if class_weight is not None and ys is not None:
+            if len(ys) > 1:
+                raise ValueError("class_weight works with a single output; give sample_weight instead.")
+            by_class = class_weights(ys[0], class_weight, self._data_type(getattr(self, "outputs", None)))
+            weights = [by_class if weights is None or weights[0] is None else by_class * weights[0]]
+        return Batch(xs, ys, weights, structure)
+
+    def _flat_y(self, y: Any) -> list | None:
+        """The targets, one for each output; None for an output that has no loss and was given none.
+
+        Raises:
+            ValueError: if their number or names differ from the outputs'.
+        """
+        if y is None:
+            return None
+        names = self._known_output_names()
+        given = by_output(y, names, "y", self._names_with_targets(names))
+        if names is not None and len(given) != len(names):
+            wanted = self._names_with_targets(names)
+            if len(given) != len(wanted):
+                raise ValueError(
+                    f"The model has {len(names)} output{'s' * (len(names) > 1)} ({', '.join(names)}); y has "
+                    f"{len(given)} arrays. Give a list with an array for each, or a dictionary by name."
+                )
+            supply = iter(given)
+            given = [next(supply) if name in wanted else None for name in names]
+        dtype = self._data_type(getattr(self, "outputs", None))
+        return [None if item is None else data.as_array(item, "The targets", dtype) for item in given]
+
+    def _names_with_targets(self, names: Sequence[str] | None) -> list[str]:
+        """The outputs that need targets: those with a loss or metrics."""
+        if names is None:
+            return []
+        objective = self._ready_objective(len(names)) if self.compiled else None
+        return list(names) if objective is None else objective.names_with_targets()
+
+    def _flat_weights(self, sample_weight: Any, n_outputs: int) -> list | None:
+        """The sample weights, one array (or None) for each output; one alone serves all."""
+        if sample_weight is None:
+            return None
+        given = by_output(sample_weight, self._known_output_names(), "sample_weight", ())
+        dtype = self._data_type(getattr(self, "outputs", None))
+        weights = [None if w is None else data.as_array(w, "The sample weights", dtype) for w in given]
+        if len(weights) == 1:
+            return weights * n_outputs
+        if len(weights) != n_outputs:
+            raise ValueError(f"sample_weight has {len(weights)} arrays for {n_outputs} outputs; give one for each.")
+        return weights
+
+    def _batches(
+        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None,
+        shuffle: bool | str = False, class_weight: Any = None, names: tuple[str, str] = ("x", "y"),
+    ) -> ArrayBatches | IterableBatches:  # fmt: skip
+        """What is given as x, y and sample_weight, in batches; `names`: what x and y are called in messages."""
+        data.check_count(batch_size, "batch_size")
+        data.check_count(steps, "The number of steps")
+        if data.is_iterable_of_batches(x):
+            if y is not None or sample_weight is not None:
+                raise ValueError(
+                    "x supplies batches of its own; then they hold the targets and weights: (x, y, sample_weight)."
+                )
+            return IterableBatches(x, lambda a, b, c: self._flat_batch(a, b, c, class_weight), steps, shuffle)
+        if isinstance(x, str | bytes) or x is None:
+            raise TypeError(f"{names[0]} must be numbers in arrays; model '{self.name}' was given {describe(x)}.")
+        whole = self._flat_batch(x, y, sample_weight, class_weight)
+        data.warn_if_not_finite(whole.x, names[0], stacklevel=5)
+        data.warn_if_not_finite(whole.y or [], names[1], stacklevel=5)
+        self._check_targets(whole)
+        return ArrayBatches(whole, batch_size or self._fixed_batch_size(), shuffle, steps)
+
+    def _fixed_batch_size(self) -> int | None:
+        """The batch size that an Input fixes, if one does."""
+        inputs: list[SymbolicTensor] = getattr(self, "inputs", None) or []
+        return next((x.shape[0] for x in inputs if x.shape and x.shape[0] is not None), None)
+
+    def _check_targets(self, batch: Batch) -> None:
+        """Raise ValueError if targets do not suit their losses and outputs, as far as those are known."""
+        outputs: list[SymbolicTensor] | None = getattr(self, "outputs", None)
+        if batch.y is not None and outputs and self.compiled:
+            self._ready_objective(len(outputs)).check_targets(batch.y, [y.shape for y in outputs])
+
+    def _held_out(self, given: Any, batch_size: int | None, steps: int | None) -> ArrayBatches | IterableBatches:
+        """The batches that `validation_data` means."""
+        if data.is_iterable_of_batches(given):
+            return self._batches(given, None, None, batch_size, steps)
+        if not isinstance(given, list | tuple) or not 1 <= len(given) <= 3:
+            raise ValueError(
+                f"validation_data is (x, y), (x, y, sample_weight), or supplies such batches; got {describe(given)}."
+            )
+        x, y, weights = [*given, None, None][:3]
+        return self._batches(x, y, weights, batch_size, steps, names=("validation x", "validation y"))
+
+    def _nested(self, outputs: list) -> Any:
+        """Flat outputs nested as the model returns them."""
+        nesting = getattr(self, "_output_tree", None)
+        if nesting is None:
+            return outputs[0] if len(outputs) == 1 else outputs
+        return tree.fill(nesting, outputs)
+
+
+def by_output(value: Any, names: Sequence[str] | None, what: str, needed: Sequence[str]) -> list:
+    """What is given for the outputs, as a list with an item for each.
+
+    Args:
+        value: an array, a nested list of numbers, a list with an item for each output, or a dictionary by name.
+        names: the outputs' names, or None if nobody knows how many there are.
+        what: the argument's name.  needed: the names that a dictionary must have.
+
+    Raises:
+        ValueError: if a dictionary lacks a name, or has one that is not an output's.
+    """
+    if isinstance(value, dict):
+        known = list(value) if names is None else list(names)
+        missing = [name for name in needed if name not in value]
+        unknown = [key for key in value if key not in known]
+        if missing or unknown:
+            wrong = f"missing: {missing}" if missing else f"unknown: {unknown}"
+            raise ValueError(f"{what} is a dictionary with the keys {list(value)}; the outputs are {known} ({wrong}).")
+        return [value.get(name) for name in known]
+    if not isinstance(value, list | tuple):
+        return [value]
+    if names is not None and len(names) == len(value) > 1:
+        return list(value)
+    # A list with arrays in it is a list of arrays; one of numbers, however deep, is one array.
+    return list(tree.leaves(value)) if any(is_array(leaf) and np.ndim(leaf) for leaf in tree.leaves(value)) else [value]
+
+
+def class_weights(y: np.ndarray, weights: dict[Any, float], dtype: str) -> np.ndarray:
+    """The weight of each sample by its class; y holds integers, or one-hot rows.  A class without a weight weighs 1."""
+    if not isinstance(weights, dict):
+        raise ValueError(f"class_weight is a dictionary {{class: weight}}, as {{0: 1.0, 1: 5.0}}; got {weights!r}.")
+    if y.ndim > 1 and y.shape[-1] > 1:
+        classes = y.argmax(axis=-1)
+    else:
+        classes = y.reshape(y.shape[:1] if y.ndim < 3 else y.shape[:-1])
+    result = np.ones(classes.shape, dtype)
+    for key, value in weights.items():
+        result[np.round(classes) == int(key)] = float(value)
+    return result

@@ -1,0 +1,160 @@
+"""Steps: one batch through a model, there and back, and what `train_on_batch` and its relatives do with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from gatewise import masks, regularizers, tree
+from gatewise.context import collected_losses
+from gatewise.training import data
+from gatewise.training.data import Batch
+from gatewise.training.preparation import Preparing
+from gatewise.variable import ParameterStore, Variable, structure_clock
+
+
+class Outcome(NamedTuple):
+    """What a batch gave: the total loss, each output's loss, the flat outputs, and their masks."""
+
+    loss: float
+    parts: Sequence[float]
+    outputs: list
+    masks: list
+
+
+class Stepping(Preparing):
+    """The part of a model that runs single batches.  It needs `differentiate` and `compute` of a model."""
+
+    _store_stamp = 0
+    _penalties: tuple[int, list[Variable]] = (0, [])
+
+    def value_and_grad(
+        self, x: Any, y: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> tuple[float, dict]:
+        """The loss of a batch, and {variable: gradient} for all trainable variables."""
+        self._require_compiled("value_and_grad")
+        batch = self._flat_batch(x, y, sample_weight)
+        outcome, gradients = self._loss_and_gradients(batch, training)
+        return outcome.loss, gradients
+
+    def _loss_and_gradients(self, batch: Batch, training: bool = True) -> tuple[Outcome, dict]:
+        with collected_losses() as added:
+            outputs, pullback = self.differentiate(batch.x, None, training, batch.structure)  # type: ignore[attr-defined]
+        flat = outputs if isinstance(outputs, list) else [outputs]
+        found = [masks.mask_of(y) for y in flat]
+        objective = self._ready_objective(len(flat))
+        total, parts, back = objective.forward(batch.y, flat, batch.weights, found)
+        penalized = self._penalized()
+        if not (objective.has_loss or added or penalized):
+            raise ValueError(
+                f"Model '{self.name}' has no loss to make small: write model.compile(..., loss='mse'), or add_loss() "
+                "in a layer."
+            )
+        dys = back()
+        _, gradients = pullback(dys if isinstance(outputs, list) else dys[0], False)
+        for loss in added:
+            total += float(loss)
+        for variable in penalized:
+            value, slope_of = regularizers.forward_of(variable.regularizer)(variable.array)
+            total += float(value)
+            slope = slope_of(1.0)
+            before = gradients.get(variable)
+            gradients[variable] = slope if before is None else before + slope
+        return Outcome(total, parts, flat, found), gradients
+
+    def _penalized(self) -> list[Variable]:
+        """The trainable variables that have a regularizer."""
+        if self._penalties[0] != structure_clock.stamp:
+            trainable = self.trainable_variables  # type: ignore[attr-defined]
+            self._penalties = (structure_clock.stamp, [v for v in trainable if v.regularizer is not None])
+        return self._penalties[1]
+
+    def _train_batch(self, batch: Batch) -> float:
+        """One step of training, counted into the running means; returns the loss."""
+        outcome, gradients = self._loss_and_gradients(batch)
+        store = self._ready_store()
+        slots = store.set_gradients(gradients)
+        if self.optimizer.loss_scale_factor:
+            store.gradients *= self.optimizer.loss_scale_factor
+        self.optimizer.step(store.values, store.gradients, slots)
+        self._count(batch, outcome)
+        return outcome.loss
+
+    def _test_batch(self, batch: Batch) -> None:
+        """The loss and the metrics of a batch, counted into the running means."""
+        with collected_losses() as added:
+            outputs = self._outputs_of(batch)
+        found = [masks.mask_of(y) for y in outputs]
+        total, parts, _ = self._ready_objective(len(outputs)).forward(batch.y, outputs, batch.weights, found)
+        total += sum(map(float, added)) + sum(float(v.regularizer(v.array)) for v in self._penalized())
+        self._count(batch, Outcome(total, parts, outputs, found))
+
+    def _count(self, batch: Batch, outcome: Outcome) -> None:
+        objective = self._objective
+        assert objective is not None
+        objective.update(
+            batch.y, outcome.outputs, batch.weights, outcome.masks, outcome.loss, outcome.parts, batch.size
+        )
+
+    def _outputs_of(self, batch: Batch) -> list:
+        """The outputs, flat, of the model outside of training."""
+        outputs = self.compute(batch.x, None, False, batch.structure)  # type: ignore[attr-defined]
+        return list(tree.leaves(outputs))
+
+    def _ready_store(self) -> ParameterStore:
+        """The parameter buffer, holding exactly the variables that are trainable now, known to the optimizer."""
+        store = self._store
+        if store is None or self._store_stamp != structure_clock.stamp:
+            trainable = self.trainable_variables  # type: ignore[attr-defined]
+            if store is None or store.variables != trainable:
+                store = ParameterStore.of(trainable)
+                self.optimizer.bind(store)
+            self._store, self._store_stamp = store, structure_clock.stamp
+        if not store.owns_all():
+            store.take_in()
+        return store
+
+    # --- one batch at a time ---------------------------------------------------------------------------------
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One step on one batch.
+
+        Returns:
+            the batch's loss; with metrics a list, the loss first; with `return_dict` a dictionary.
+        """
+        self._require_compiled("train_on_batch")
+        batch = self._single_batch(x, y, sample_weight, class_weight)
+        if not math.isfinite(self._train_batch(batch)):
+            data.warn_if_not_finite(batch.x, "x", stacklevel=3)
+            data.warn_if_not_finite(batch.y or [], "y", stacklevel=3)
+        return self._returned(return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """The loss (and metrics) of one batch, without training; returned as by `train_on_batch`."""
+        self._require_compiled("test_on_batch")
+        self._test_batch(self._single_batch(x, y, sample_weight, None))
+        return self._returned(return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The outputs for one batch, nested as the model returns them."""
+        arrays, structure = self._flat_x(x)
+        return self._nested(self._outputs_of(Batch(arrays, None, None, structure)))
+
+    def _single_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Batch:
+        batch = self._flat_batch(x, y, sample_weight, class_weight)
+        self._check_targets(batch)
+        self.reset_metrics()
+        return batch
+
+    def _returned(self, return_dict: bool) -> Any:
+        """The running means as `evaluate` returns them: a number, a list, or a dictionary."""
+        logs = self.get_metrics_result()
+        return logs if return_dict else next(iter(logs.values())) if len(logs) == 1 else list(logs.values())
