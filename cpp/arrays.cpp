@@ -108,7 +108,7 @@ void check_float(const char* function, FloatType& type, const char* name, const 
 }
 
 Array copied(const char* function, const char* name, nb::handle value) {
-    return read_array(function, name, nb::steal(PyObject_CallOneArg(names().ascontiguousarray, value.ptr())));
+    return read_array(function, name, nb::handle(names().ascontiguousarray)(value));
 }
 
 bool last_axis_contiguous(const Array& a) {
