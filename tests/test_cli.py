@@ -125,7 +125,7 @@ def test_explain_does_not_train_save_or_wait(tmp_path):
         "assert len(h.history['loss']) == len(h.history['val_mae']) == 10000\n"
         "assert model.predict(x).shape == (500, 2)\n"
         "assert len(model.evaluate(x, y)) == 2\n"
-        "for _ in range(10000): loss = model.train_on_batch(x[:32], y[:32])\n"
+        "for _ in range(1000): loss = model.train_on_batch(x[:32], y[:32])\n"
         "model.save('model.keras')\n"
         "unused = Sequential([LSTM(5)], name='never_built')\n"
         "assert sys.argv[1:] == ['--size', '3'], sys.argv\n"

@@ -99,8 +99,8 @@ def _add_demo(commands: argparse._SubParsersAction) -> None:
     demo = _command(commands, "demo", "forecast sunspots (or your own series) with an LSTM", _DEMO)
     demo.add_argument("--out", metavar="DIR", type=Path, default=Path("gatewise-demo"),
                       help="folder for the model and the pictures (default: gatewise-demo)")  # fmt: skip
-    demo.add_argument("--epochs", type=int, metavar="N", help="passes over the training windows")
-    demo.add_argument("--units", type=int, metavar="N", help="units of the LSTM")
+    demo.add_argument("--epochs", type=int, metavar="N", help="passes over the training windows (default: 100)")
+    demo.add_argument("--units", type=int, metavar="N", help="units of the LSTM (default: 32)")
     demo.add_argument("--seed", type=int, metavar="N", default=0, help="where chance begins (default: 0)")
     demo.add_argument("--csv", metavar="FILE", type=Path, help="a series of your own: a table with a header")
     demo.add_argument("--column", metavar="NAME", help="its column; not needed if it has only one of numbers")

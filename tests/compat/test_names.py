@@ -88,6 +88,14 @@ def test_an_attribute_that_is_missing():
         assert not hasattr(keras.layers, "LSTMM")
 
 
+def test_old_paths_are_answered_but_not_suggested():
+    with keras_names():
+        assert importlib.import_module("keras.layers.embeddings").LSTM is gatewise.layers.LSTM
+        with pytest.raises(AttributeError) as caught:
+            importlib.import_module("keras.layers").Embeddingss  # noqa: B018
+    assert "keras.layers.embeddings" not in str(caught.value)
+
+
 def test_a_name_to_import_that_is_missing():
     with keras_names(), pytest.raises(ImportError) as caught:
         from keras.optimizers import Adamm  # noqa: F401

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from opcode import opmap
@@ -12,7 +12,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from gatewise import suggest
-from gatewise.compat.names import ROOTS, sources_of, submodules_of
+from gatewise.compat.names import ROOTS, is_old_path, sources_of, submodules_of
 
 _IMPORT_FROM = opmap["IMPORT_FROM"]
 _OWN_FILES = (__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", importlib.__file__)
@@ -105,12 +105,17 @@ def _numpy_names(source: str) -> set[str]:
 def _missing(module: str, name: str, caller: FrameType) -> Exception:
     """The error for a name that nothing answers: what, where it was asked for, and what is nearest."""
     where = _place(caller)
-    like = suggest.nearest(name, known_names(module))
+    like = suggest.nearest(name, _current(module, known_names(module)))
     hint = f" The nearest that exists is {module}.{like}." if like else ""
     text = f"{module!r} is answered by gatewise here, which has no {name!r} (asked for in {where}).{hint}"
     if _is_from_import(caller):
         return ImportError(text, name=module)
     return AttributeError(text)
+
+
+def _current(module: str, names: Iterable[str]) -> list[str]:
+    """Of the names in a module those that one would write today."""
+    return [name for name in names if not is_old_path(f"{module}.{name}")]
 
 
 def _is_from_import(frame: FrameType) -> bool:
@@ -137,7 +142,7 @@ class AnsweringFinder(MetaPathFinder, Loader):
             if look_up(parent, last) is not _ABSENT or last in ("__path__", "__all__"):
                 return None  # a name, not a module: Python goes on to say so itself
             where = _place(sys._getframe(1))
-            like = suggest.nearest(last, submodules_of(parent))
+            like = suggest.nearest(last, _current(parent, submodules_of(parent)))
             hint = f" The nearest that exists is {parent}.{like}." if like else ""
             raise ModuleNotFoundError(
                 f"No module named {fullname!r}: {parent!r} is answered by gatewise here, which has none of that name "

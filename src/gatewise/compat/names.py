@@ -144,17 +144,23 @@ def sources_of(module: str) -> tuple[str, ...] | None:
     """The sources of a module's names, or None if it is not answered."""
     if module in TENSORFLOW_MODULES:
         return TENSORFLOW_MODULES[module]
-    # The longest package name that fits, so that "keras.src.layers" is the "layers" of "keras.src".
-    for package in sorted(KERAS_PACKAGES, key=len, reverse=True):
-        if module == package:
-            return KERAS_MODULES[""]
-        if module.startswith(package + "."):
-            below = module[len(package) + 1 :]
-            found = KERAS_MODULES.get(OLD_PATHS.get(below, below))
-            if found is not None:
-                return found
+    for below in _places_in_keras(module):
+        found = KERAS_MODULES.get(OLD_PATHS.get(below, below))
+        if found is not None:
+            return found
     # "keras.api._v2" and its like: folders on the way to a package.
     return () if any(package.startswith(module + ".") for package in KERAS_PACKAGES) else None
+
+
+def is_old_path(module: str) -> bool:
+    """True for a path of Keras 1 or 2, which is answered but not what one would write today."""
+    return any(below in OLD_PATHS for below in _places_in_keras(module))
+
+
+def _places_in_keras(module: str) -> list[str]:
+    """Where in Keras's package a module may be: "layers" for "keras.src.layers", which is also "src.layers"."""
+    packages = [package for package in KERAS_PACKAGES if f"{module}.".startswith(f"{package}.")]
+    return [module[len(package) + 1 :] for package in sorted(packages, key=len, reverse=True)]
 
 
 def submodules_of(module: str) -> list[str]:

@@ -110,7 +110,8 @@ def _rows_of(path: Path) -> tuple[list[list[str]], str, list[str]]:
         if any(row[len(rows[0]) :]):
             raise DemoError(
                 f"row {number} of {str(path)!r} has {len(row)} cells and the first row {len(rows[0])}, "
-                f"with {delimiter!r} between them. Write cells that contain this sign in quotation marks, or numbers with a decimal point."
+                f"with {delimiter!r} between them. Write cells that contain this sign in quotation marks, "
+                "or numbers with a decimal point."
             )
     return rows, delimiter, notes
 
