@@ -126,6 +126,8 @@ class CallArguments:
     @staticmethod
     def of(leaves: list, structure: Structure | None, kwargs: dict[str, Any]) -> CallArguments:
         mask = kwargs.get("mask")
+        if isinstance(mask, list | tuple) and not any(m is None or is_array(m) for m in tree.leaves(mask)):
+            mask = _numeric(mask)
         if mask is not None and not isinstance(mask, SymbolicTensor | list | tuple) and not autodiff.is_traced(mask):
             mask = np.asarray(mask)
             mask = mask if mask.dtype == bool else mask != 0

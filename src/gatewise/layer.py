@@ -183,7 +183,7 @@ class Layer(WeightOwner):
         leaves, structure = self.arrange(args, kwargs)
         call = CallArguments.of(leaves, structure, kwargs)
         if not call.leaves and not self._uses_call:
-            given = next((*args, *kwargs.values()), None)
+            given = next(iter((*args, *kwargs.values())), None)
             raise TypeError(
                 f"Layer '{self.name}' ({type(self).__name__}) is called with an array of numbers; it was given "
                 f"{'nothing' if given is None else describe(given)}."
@@ -212,11 +212,12 @@ class Layer(WeightOwner):
     def compute(self, inputs: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
         """The output for flat inputs, the activity regularizer recorded; nested outputs flat, in a list."""
         if self._uses_call:
-            return self.infer(*inputs, mask=mask, training=training, structure=structure)
-        y = self.infer(*self._in_own_type(inputs), mask=mask, training=training)
+            y = self.infer(*inputs, mask=mask, training=training, structure=structure)
+        else:
+            y = self.infer(*self._in_own_type(inputs), mask=mask, training=training)
         if self.activity_regularizer is not None:
             for leaf in tree.leaves(y):
-                record_loss(self.activity_regularizer(leaf))
+                record_loss(self.activity_regularizer(leaf) / max(len(leaf), 1))
         return y
 
     def differentiate(self, inputs: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
@@ -231,12 +232,14 @@ class Layer(WeightOwner):
         if self.activity_regularizer is None:
             return y, pullback
         pairs = [regularizers.forward_of(self.activity_regularizer)(leaf) for leaf in tree.leaves(y)]
-        for loss, _ in pairs:
-            record_loss(loss)
+        # The penalty of a batch is the mean over its samples, so that it does not depend on the batch size.
+        scales = [1 / max(len(leaf), 1) for leaf in tree.leaves(y)]
+        for (loss, _), scale in zip(pairs, scales, strict=True):
+            record_loss(loss * scale)
 
         def regularized(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
             given = dy if isinstance(dy, list | tuple) else [dy]
-            extra = [back(1.0) for _, back in pairs]
+            extra = [back(scale) for (_, back), scale in zip(pairs, scales, strict=True)]
             total = [e if d is None else d + e for d, e in zip(given, extra, strict=True)]
             return pullback(total if isinstance(y, list | tuple) else total[0], wants_dx)
 
@@ -295,7 +298,7 @@ class Layer(WeightOwner):
         array = np.asarray(value)
         if array.dtype.kind == "f" and self.autocast and array.dtype.name != self._dtype:
             return array.astype(self._dtype)
-        if array.dtype.kind in "OUS":
+        if array.dtype.kind not in "fiub":
             raise TypeError(
                 f"Layer '{self.name}' computes with numbers; it was given {describe(value)}. "
                 "Turn text or lists of different lengths into one numeric array first (utils.pad_sequences)."

@@ -43,6 +43,11 @@ class Model(Trainer, Layer):
             self.__class__ = type(cls.__name__, (cls, Functional), {"__module__": cls.__module__})
             Functional.__init__(self, *args, **kwargs)  # type: ignore[arg-type]
             return
+        if args:
+            raise TypeError(
+                f"{type(self).__name__} takes inputs and outputs, Model(inputs, outputs), or in a subclass with a `call` no "
+                f"positional arguments; got {describe(args[0])}."
+            )
         super().__init__(*args, **kwargs)
 
     @property
@@ -266,7 +271,13 @@ class Functional(Model):
         if len(self.inputs) == 1:
             if isinstance(given, list | tuple) and len(given) == 1 and is_array(given[0]):
                 return [given[0]]
-            return Layer.arrange(self, (given,), {})[0]
+            leaves = Layer.arrange(self, (given,), {})[0]
+            if len(leaves) > 1:
+                raise ValueError(
+                    f"Model '{self.name}' has one input ('{self.input_names[0]}'); it was given {len(leaves)} arrays. If they "
+                    "are samples of one input, write np.stack(...) of them."
+                )
+            return leaves
         if not isinstance(given, list | tuple) or len(given) != len(self.inputs):
             came = f"{len(given)} arrays" if isinstance(given, list | tuple) else describe(given)
             raise ValueError(
@@ -305,7 +316,7 @@ class Functional(Model):
         elif x.ndim == ndim - 1 and wanted.shape[-1] == 1:
             x = x[..., None]
         if isinstance(x, np.ndarray) and x.dtype != wanted.array_type:
-            x = super()._as_input(x) if x.dtype.kind in "OUS" else x.astype(wanted.dtype)
+            x = super()._as_input(x) if x.dtype.kind not in "fiub" else x.astype(wanted.dtype)
         return x
 
     def _check_other_shapes(self, shapes: Sequence[tuple]) -> None:
@@ -402,7 +413,9 @@ def _are_functional(args: tuple, kwargs: dict[str, Any]) -> bool:
 
 
 def _fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:
-    return len(shape) == len(wanted) and all(w is None or w == n for w, n in zip(wanted[1:], shape[1:], strict=True))
+    return len(shape) == len(wanted) and all(
+        n > 0 if w is None else w == n for w, n in zip(wanted[1:], shape[1:], strict=True)
+    )
 
 
 def _entry_of(tensor: SymbolicTensor) -> InputLayer:

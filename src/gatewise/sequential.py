@@ -119,6 +119,8 @@ class Sequential(Functional):
                     f"Sequential model '{self.name}' does not know the shape of its input. Give build() a shape, put an "
                     "Input((steps, features)) first, or give the first layer input_shape=(steps, features)."
                 )
+            if not tree.is_shape(input_shape):
+                raise ValueError(f"build() takes a shape such as (None, 13, 5), the batch first; got {input_shape!r}.")
             shape = tuple(input_shape)
             if len(shape) < 2:
                 raise ValueError(

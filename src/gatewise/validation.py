@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gatewise.arguments import describe
 
 
@@ -14,7 +16,7 @@ def positive_integer(value: Any, argument: str, layer: str) -> int:
     Raises:
         ValueError: unless it is an integer of at least 1.
     """
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or np.ndim(value) or int(value) < 1:
         hint = ""
         if isinstance(value, str) and value.strip().isdigit():
             hint = f" Write {argument}={value.strip()} without quotation marks."
@@ -65,7 +67,7 @@ def check_sequence(shape: Sequence[Any], features: int | None, layer: str, cls: 
     if len(shape) != 3:
         hint = {
             2: "Write x[:, None, :] if each row is one time step, x[:, :, None] if each row is a sequence of single "
-            "numbers, or x[None] if x is one sequence.",
+            "numbers, or x[None] if x is one sequence. If another recurrent layer comes before, give it return_sequences=True.",
             1: "Write x[None, :, None] if x is one sequence of single numbers.",
             4: "Write x.reshape(batch, time steps, -1) to make one list of features at each step, or wrap the layer in "
             "TimeDistributed.",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gatewise import constraints, initializers, regularizers, tree
-from gatewise.arguments import standard_dtype
+from gatewise.arguments import describe, standard_dtype
 from gatewise.context import record_loss, running
 from gatewise.saveable import Saveable
 from gatewise.variable import Variable, structure_clock
@@ -144,6 +144,8 @@ class WeightOwner(Saveable):
             ValueError: if their number or a shape differs.
         """
         variables = self.weights
+        if not isinstance(weights, list | tuple | np.ndarray):
+            raise TypeError(f"set_weights() takes a list of arrays; got {describe(weights)}.")
         if len(weights) != len(variables):
             raise ValueError(
                 f"Layer '{self.name}' has {len(variables)} weight arrays, "

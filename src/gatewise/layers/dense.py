@@ -71,7 +71,13 @@ class Dense(Layer):
     def check_inputs(self, shapes: Sequence[Any]) -> None:
         shape = tuple(shapes[0])
         features = self.kernel.shape[0] if self.built else None
-        if len(shape) < 2 or shape[-1] is None or (features is not None and shape[-1] != features):
+        if len(shape) > 1 and None not in (features, shape[-1]) and shape[-1] != features:
+            raise ValueError(
+                f"Layer '{self.name}' (Dense) was built for {features} features and was given {shape[-1]}.\n"
+                f"    expected: (batch, ..., features={features})\n    given:    {validation.drawn(shape)}\n"
+                "Give the same features as before, or make a new layer."
+            )
+        if len(shape) < 2 or shape[-1] is None:
             hint = " Write x[:, None] if each sample is one number." if len(shape) == 1 else ""
             raise ValueError(
                 f"Layer '{self.name}' (Dense) needs at least two axes, the last of a known length.\n"

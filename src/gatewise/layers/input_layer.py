@@ -56,6 +56,12 @@ class InputLayer(Layer):
                 raise ValueError(f"An Input needs the shape of one sample as a tuple; got shape={shape!r}.{example}")
             assert shape is not None
             batch_shape = (batch_size, *shape)
+        sizes_fit = tree.is_shape(batch_shape) and all(size is None or size >= 1 for size in batch_shape)
+        if not sizes_fit:
+            raise ValueError(
+                f"The sizes of an Input are whole numbers of at least 1, or None for any; got {tuple(batch_shape)}, the batch "
+                "first."
+            )
         if sparse or ragged:
             raise ValueError(
                 "Inputs are dense arrays: leave out sparse and ragged, and pad ragged data with utils.pad_sequences."
@@ -65,7 +71,10 @@ class InputLayer(Layer):
         self.optional = optional
         self.supports_masking = True
         self.built = True
-        self._dtype = np.dtype(config.floatx() if dtype is None else _type_name(dtype)).name
+        try:
+            self._dtype = np.dtype(config.floatx() if dtype is None else _type_name(dtype)).name
+        except TypeError as error:
+            raise ValueError(f"An Input has a NumPy type such as 'float32' or 'int32'; got dtype={dtype!r}.") from error
         output = SymbolicTensor(self.batch_shape, self._dtype, self.name)
         self._inbound_nodes.append(Node(self, [], [output]))
 

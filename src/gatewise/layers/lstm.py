@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from gatewise import activations, constraints, initializers, kernels, random, regularizers, validation
+from gatewise.arguments import standard_dtype
 from gatewise.kernels import reference
+from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers.recurrent import Recurrent
 from gatewise.variable import Variable
@@ -140,6 +142,8 @@ class LSTMCell(Layer):
                 f"    expected: {validation.drawn((None, features), ('batch', 'features'))}\n"
                 f"    given:    {validation.drawn(shapes[0])}\nUse LSTM, or RNN(cell), for whole sequences."
             )
+        if len(shapes) > 1:
+            validation.check_states([SymbolicTensor(s) for s in shapes[1:]], self.state_size, shapes[0][0], self.name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         h, *states = super().__call__(*args, **kwargs)
@@ -291,6 +295,7 @@ class LSTM(Recurrent):
     ) -> None:
         # Checked here too, so that a message names the layer that the user wrote and not its cell.
         validation.positive_integer(units, "units", type(self).__name__)
+        standard_dtype(kwargs.get("dtype"), type(self).__name__)
         validation.fraction(dropout, "dropout", type(self).__name__)
         validation.fraction(recurrent_dropout, "recurrent_dropout", type(self).__name__)
         cell = LSTMCell(

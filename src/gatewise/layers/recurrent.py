@@ -95,7 +95,17 @@ class Recurrent(Layer):
         """The length of each state."""
         return list(tree.leaves(self.cell.state_size))
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = self.__dict__
+        if name not in known and "cell" in known and not name.startswith("_") and name in vars(known["cell"]):
+            raise AttributeError(
+                f"Layer '{self.name}': '{name}' belongs to the layer's cell, so that setting it here would change nothing. "
+                f"Write layer.cell.{name} = ..., or for a weight layer.{name}.assign(...)."
+            )
+        super().__setattr__(name, value)
+
     def build(self, input_shape: Any) -> None:
+        self.check_inputs([input_shape])
         shape = self._batch_major_shape(input_shape)
         self.cell.ensure_built([(shape[0], shape[2])])
         if self.stateful and shape[0] is not None:
