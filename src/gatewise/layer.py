@@ -309,6 +309,7 @@ class Layer(WeightOwner):
 
     # --- masks -----------------------------------------------------------------------------------------------
 
+    is_operation = False  # True for a function of arrays used in a graph, which is no layer to the user
     takes_floats = True  # a built-in layer's integer inputs become floats; an Embedding's do not
     takes_list = False  # `layer([a, b])`: the mask is a list too
 
