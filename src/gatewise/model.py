@@ -45,8 +45,8 @@ class Model(Trainer, Layer):
             return
         if args:
             raise TypeError(
-                f"{type(self).__name__} takes inputs and outputs, Model(inputs, outputs), or in a subclass with a `call` no "
-                f"positional arguments; got {describe(args[0])}."
+                f"{type(self).__name__} takes inputs and outputs, Model(inputs, outputs), or in a subclass with a "
+                f"`call` no positional arguments; got {describe(args[0])}."
             )
         super().__init__(*args, **kwargs)
 
@@ -54,6 +54,11 @@ class Model(Trainer, Layer):
     def layers(self) -> list[Layer]:
         """The layers directly inside the model."""
         return self.sublayers()
+
+    @property
+    def operations(self) -> list[Layer]:
+        """The layers, and among them the functions of gatewise.ops that join them."""
+        return self.layers
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of that name, or at that place in `layers`.
@@ -223,6 +228,10 @@ class Functional(Model):
 
     @property
     def layers(self) -> list[Layer]:
+        return [layer for layer in self._ordered_layers if not layer.is_operation]
+
+    @property
+    def operations(self) -> list[Layer]:
         return list(self._ordered_layers)
 
     def sublayers(self) -> list[Layer]:
@@ -236,10 +245,6 @@ class Functional(Model):
     @property
     def output(self) -> Any:
         return self._output_tree
-
-    @property
-    def operations(self) -> list[Layer]:
-        return self.layers
 
     @property
     def may_create_mask(self) -> bool:
@@ -274,8 +279,8 @@ class Functional(Model):
             leaves = Layer.arrange(self, (given,), {})[0]
             if len(leaves) > 1:
                 raise ValueError(
-                    f"Model '{self.name}' has one input ('{self.input_names[0]}'); it was given {len(leaves)} arrays. If they "
-                    "are samples of one input, write np.stack(...) of them."
+                    f"Model '{self.name}' has one input ('{self.input_names[0]}'); it was given {len(leaves)} arrays. "
+                    "If they are samples of one input, write np.stack(...) of them."
                 )
             return leaves
         if not isinstance(given, list | tuple) or len(given) != len(self.inputs):

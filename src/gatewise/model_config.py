@@ -60,7 +60,7 @@ class _FunctionalWriter:
     def __init__(self, model: Functional) -> None:
         self.model = model
         used = {id(node) for node in model._graph.nodes}
-        self.uses = {id(layer): [node for node in layer._inbound_nodes if id(node) in used] for layer in model.layers}
+        self.uses = {id(layer): [node for node in layer._inbound_nodes if id(node) in used] for layer in model.operations}
         self.origins = {
             id(tensor): [entry.name, 0, 0] for tensor, entry in zip(model.inputs, model._entries, strict=True)
         }
@@ -70,7 +70,7 @@ class _FunctionalWriter:
         return {
             "name": model.name,
             "trainable": model.trainable,
-            "layers": [self._layer(layer) for layer in model.layers],
+            "layers": [self._layer(layer) for layer in model.operations],
             "input_layers": tree.map_leaves(self._origin, model._input_tree),
             "output_layers": tree.map_leaves(self._end, model._output_tree),
         }

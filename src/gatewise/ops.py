@@ -23,6 +23,8 @@ from gatewise.variable import Variable
 class Operation(Layer):
     """A function of arrays as a layer: what calling an op on a symbolic tensor puts into the graph."""
 
+    is_operation = True
+
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         super().__init__(name=config.unique_name(name))
         self.function = function

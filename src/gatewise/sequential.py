@@ -134,6 +134,10 @@ class Sequential(Functional):
     def layers(self) -> list[Layer]:
         return list(self._stack)
 
+    @property
+    def operations(self) -> list[Layer]:
+        return list(self._stack)
+
     def sublayers(self) -> list[Layer]:
         return list(self._stack)
 

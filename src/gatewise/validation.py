@@ -67,7 +67,8 @@ def check_sequence(shape: Sequence[Any], features: int | None, layer: str, cls: 
     if len(shape) != 3:
         hint = {
             2: "Write x[:, None, :] if each row is one time step, x[:, :, None] if each row is a sequence of single "
-            "numbers, or x[None] if x is one sequence. If another recurrent layer comes before, give it return_sequences=True.",
+            "numbers, or x[None] if x is one sequence. If another recurrent layer comes before, give it "
+            "return_sequences=True.",
             1: "Write x[None, :, None] if x is one sequence of single numbers.",
             4: "Write x.reshape(batch, time steps, -1) to make one list of features at each step, or wrap the layer in "
             "TimeDistributed.",

@@ -293,7 +293,7 @@ def _count_functional(model: Any, shape: Any, walk: Walk) -> LayerAccount:
         output_shape=output_shape_of(model, shape) or _output_of(model),
         trainable=model.trainable,
         matrices=walk.rest(model),
-        inside=tuple(walk.count(layer, uses=uses.get(id(layer), 1)) for layer in model.layers),
+        inside=tuple(walk.count(layer, uses=uses.get(id(layer), 1)) for layer in model.operations),
     )
 
 

@@ -78,8 +78,8 @@ def sheet_of(model: Any, expand_nested: bool = False, layer_range: Sequence[str]
     counted = account_as_it_is(model)
     chain = _is_chain(model)
     nodes = set() if chain else {id(node) for node in model._graph.nodes}
-    pairs = list(zip(model.layers, counted.inside, strict=True))
-    first, stop = _range(model.layers, layer_range)
+    pairs = list(zip(model.operations, counted.inside, strict=True))
+    first, stop = _range(model.operations, layer_range)
     rows: list[Row] = []
     for layer, entry in pairs[first:stop]:
         rows += _rows(layer, entry, nodes, expand_nested, 0)

@@ -59,8 +59,8 @@ class InputLayer(Layer):
         sizes_fit = tree.is_shape(batch_shape) and all(size is None or size >= 1 for size in batch_shape)
         if not sizes_fit:
             raise ValueError(
-                f"The sizes of an Input are whole numbers of at least 1, or None for any; got {tuple(batch_shape)}, the batch "
-                "first."
+                f"The sizes of an Input are whole numbers of at least 1, or None for any; got "
+                f"{tuple(batch_shape)}, the batch first."
             )
         if sparse or ragged:
             raise ValueError(

@@ -15,8 +15,8 @@ import numpy as np
 
 from gatewise import activations, constraints, initializers, kernels, random, regularizers, validation
 from gatewise.arguments import standard_dtype
-from gatewise.kernels import reference
 from gatewise.graph import SymbolicTensor
+from gatewise.kernels import reference
 from gatewise.layer import Layer
 from gatewise.layers.recurrent import Recurrent
 from gatewise.variable import Variable

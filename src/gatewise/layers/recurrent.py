@@ -99,7 +99,7 @@ class Recurrent(Layer):
         known = self.__dict__
         if name not in known and "cell" in known and not name.startswith("_") and name in vars(known["cell"]):
             raise AttributeError(
-                f"Layer '{self.name}': '{name}' belongs to the layer's cell, so that setting it here would change nothing. "
+                f"Layer '{self.name}': '{name}' belongs to the layer's cell; setting it here would change nothing. "
                 f"Write layer.cell.{name} = ..., or for a weight layer.{name}.assign(...)."
             )
         super().__setattr__(name, value)
