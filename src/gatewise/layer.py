@@ -72,7 +72,8 @@ class Layer(WeightOwner):
         self._array_type = np.dtype(self._dtype)
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
-        self.supports_masking = type(self).compute_mask is not Layer.compute_mask
+        if type(self).compute_mask is not Layer.compute_mask:
+            self.supports_masking = True
         self.built = False
         self._trainable = bool(trainable)
         self._variables: list[Variable] = []
@@ -169,7 +170,7 @@ class Layer(WeightOwner):
         leaves, structure = CallArguments.arrange((given,), {})
         return tree.map_leaves(lambda y: y.shape, probed_outputs(self, leaves, structure))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The mask of the output (a list for several outputs), from the inputs and their mask."""
         return previous_mask
 
@@ -180,6 +181,8 @@ class Layer(WeightOwner):
             raise RuntimeError(
                 f"{type(self).__name__}.__init__ did not call super().__init__(); call it first, before setting attributes."
             )
+        if self._uses_call and len(args) > 1:
+            args, kwargs = _mask_and_mode_by_name(type(self), args, kwargs)
         leaves, structure = self.arrange(args, kwargs)
         call = CallArguments.of(leaves, structure, kwargs)
         if not call.leaves and not self._uses_call:
@@ -281,11 +284,8 @@ class Layer(WeightOwner):
             kwargs["mask"] = mask
         if "training" in accepted:
             kwargs["training"] = training
-        if mask is not None:
-            for leaf, found in zip(leaves, mask if isinstance(mask, list) else [mask], strict=False):
-                if found is not None:
-                    masks.attach(leaf, found)
-        with mode(training), name_scope(self.name):
+        given = [] if mask is None else mask if isinstance(mask, list) else [mask]
+        with mode(training), name_scope(self.name), masks.attached_within(leaves, given):
             return self.call(*args, **kwargs)
 
     def _mode(self, training: bool | None) -> bool:
@@ -309,6 +309,7 @@ class Layer(WeightOwner):
 
     # --- masks -----------------------------------------------------------------------------------------------
 
+    supports_masking = False  # a mask goes on to the output
     is_operation = False  # True for a function of arrays used in a graph, which is no layer to the user
     takes_floats = True  # a built-in layer's integer inputs become floats; an Embedding's do not
     takes_list = False  # `layer([a, b])`: the mask is a list too
@@ -331,7 +332,7 @@ class Layer(WeightOwner):
             if any(m is not None for m in found):
                 return found
         if not self.supports_masking:
-            if mask is not None:
+            if mask is not None and not self.is_operation:
                 warnings.warn(
                     f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. "
                     "However, this layer does not support masking and will therefore destroy the mask information.",
@@ -475,11 +476,18 @@ def _cast_back(pullback: Any, inputs: Sequence[Any]) -> Any:
     return cast
 
 
-_parameters_of: dict[type, frozenset[str]] = {}
+_parameters_of: dict[type, tuple[str, ...]] = {}
 
 
-def _call_parameters(cls: type) -> frozenset[str]:
+def _call_parameters(cls: type) -> tuple[str, ...]:
     """The names of the parameters of a class's `call`."""
     if cls not in _parameters_of:
-        _parameters_of[cls] = frozenset(inspect.signature(cls.call).parameters)
+        _parameters_of[cls] = tuple(inspect.signature(cls.call).parameters)
     return _parameters_of[cls]
+
+
+def _mask_and_mode_by_name(cls: type, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """A call's arguments with `mask` and `training`, and what follows them, given by name."""
+    names = _call_parameters(cls)[1 : len(args) + 1]
+    first = next((k for k, name in enumerate(names) if name in ("mask", "training")), len(args))
+    return args[:first], {**dict(zip(names[first:], args[first:], strict=False)), **kwargs}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,6 +38,23 @@ def mask_of(value: Any) -> Any:
         return None
     entry = _table.entries.get(id(value))
     return entry[1] if entry is not None and entry[0]() is value else None
+
+
+@contextmanager
+def attached_within(values: Sequence[Any], given: Sequence[Any]) -> Iterator[None]:
+    """Within the block each value has the mask given (where that is not None), and afterwards what it had before."""
+    before = [(value, mask_of(value)) for value, mask in zip(values, given, strict=False) if mask is not None]
+    for value, mask in zip(values, given, strict=False):
+        if mask is not None:
+            attach(value, mask)
+    try:
+        yield
+    finally:
+        for value, mask in before:
+            if mask is None:
+                _table.entries.pop(id(value), None)
+            else:
+                attach(value, mask)
 
 
 @contextmanager

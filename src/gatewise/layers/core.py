@@ -88,7 +88,7 @@ class Masking(Layer):
         differs = ~np.isnan(x) if np.isnan(self.mask_value) else x != x.dtype.type(self.mask_value)
         return differs.any(axis=-1)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return self._counts(np.asarray(inputs))
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:

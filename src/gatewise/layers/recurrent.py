@@ -233,7 +233,7 @@ class Recurrent(Layer):
         dx = dx[:, ::-1] if self.go_backwards else dx
         return dx.swapaxes(0, 1) if self.time_major else dx
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         mask = previous_mask[0] if isinstance(previous_mask, list) else previous_mask
         mask = mask if self.return_sequences else None
         return [mask, *[None] * len(self.state_sizes)] if self.return_state else mask
