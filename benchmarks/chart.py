@@ -9,6 +9,8 @@ from benchmarks.conductor import CellResult
 from benchmarks.peers import OURS
 
 _MARKERS = "osD^vPX*<>"
+_FARTHEST = 100.0
+"""Ratios beyond this are drawn here, so that a few of them do not squeeze all others together."""
 
 
 def draw(cells: Sequence[CellResult], path: Path) -> None:
@@ -33,7 +35,7 @@ def _draw_mode(axis, mode: str, cells: Sequence[CellResult]) -> None:
     entrants = list(dict.fromkeys((t.peer, t.way) for result in cells for t in result.timings if t.peer != OURS))
     for k, (peer, way) in enumerate(entrants):
         points = [
-            (timing.ratio, row)
+            (min(timing.ratio, _FARTHEST), row)
             for row, result in enumerate(cells)
             for timing in result.timings
             if (timing.peer, timing.way) == (peer, way)
@@ -45,7 +47,7 @@ def _draw_mode(axis, mode: str, cells: Sequence[CellResult]) -> None:
     axis.invert_yaxis()
     axis.grid(True, axis="x", which="both", alpha=0.25)
     axis.set_title({"infer": "Inference", "train": "Training step"}[mode])
-    axis.set_xlabel("peer's time / gatewise's time (right of 1: gatewise is faster)")
+    axis.set_xlabel(f"peer's time / gatewise's time, at most {_FARTHEST:g} (right of 1: gatewise is faster)")
     axis.set_ylabel("N, T, F, H")
     if entrants:
         axis.legend(fontsize=7, loc="upper right")

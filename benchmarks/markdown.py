@@ -85,7 +85,7 @@ def _nearest(timings: Sequence[Timing]) -> str:
 
 
 def _ratio(timing: Timing | None) -> str:
-    return "-" if timing is None else f"{timing.ratio:.2f}"
+    return "-" if timing is None else f"{timing.ratio:.2f}" if timing.ratio < 100 else f"{timing.ratio:.0f}"
 
 
 def _processes(result: ProcessResult) -> Iterator[str]:

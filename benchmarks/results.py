@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Mapping
@@ -39,8 +40,9 @@ class Results:
 
 
 def this_run(settings: Mapping[str, Any], versions: Mapping[str, Mapping[str, str]] | None = None) -> Run:
-    """The run of this moment on this machine."""
-    return Run(_cpu_model(), time.strftime("%Y-%m-%d"), dict(settings), dict(versions or {}))
+    """The run of this moment on this machine; how busy it already was goes into the settings."""
+    busy = {"load average before": round(os.getloadavg()[0], 1)} if hasattr(os, "getloadavg") else {}
+    return Run(_cpu_model(), time.strftime("%Y-%m-%d"), {**settings, **busy}, dict(versions or {}))
 
 
 def write(folder: Path, name: str, run: Run, result: Any) -> None:
