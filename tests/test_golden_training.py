@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gatewise import config
+from gatewise import callbacks, config
 from golden import build, load
 
 GROUPS = ("seed_models", "optimizers", "regularizers_constraints", "weights_masks", "architectures", "schedules_fit")
@@ -31,14 +31,26 @@ def dtype(request):
     config.set_floatx(before)
 
 
+class BatchLogs(callbacks.Callback):
+    """Keeps what each batch logged."""
+
+    def __init__(self):
+        self.logs = {}
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in logs.items():
+            self.logs.setdefault(name, []).append(value)
+
+
 def trained(case, dtype):
-    """A model trained as the case says, and what `fit` and `evaluate` returned."""
+    """A model trained as the case says, what `fit` and `evaluate` returned, and what each batch logged."""
     config.reset_names()
     model = build.build(case["spec"])
     fit = {key: build.filled(value, case, dtype) for key, value in case["fit"].items() if key != "callbacks"}
     if isinstance(fit.get("class_weight"), dict):
         fit["class_weight"] = {int(key): value for key, value in fit["class_weight"].items()}
-    fit["callbacks"] = build.build(case["fit"].get("callbacks", []))
+    batches = BatchLogs()
+    fit["callbacks"] = [*build.build(case["fit"].get("callbacks", [])), batches]
     settings = build.build(case["compile"])
     if case.get("exclude_from_weight_decay"):
         settings["optimizer"].exclude_from_weight_decay(var_names=case["exclude_from_weight_decay"])
@@ -55,12 +67,13 @@ def trained(case, dtype):
     results = model.evaluate(x, y, batch_size=size, sample_weight=weights, return_dict=True, verbose=0)
     if model.stateful:
         model.reset_states()
-    return model, history, results, model.predict(x, batch_size=size, verbose=0)
+    predicted = model.predict(x, batch_size=size, verbose=0)
+    return model, history, results, predicted, batches.logs
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
 def test_training_equals_keras(case, dtype):
-    model, history, results, predicted = trained(case, dtype)
+    model, history, results, predicted, batch_logs = trained(case, dtype)
     double = dtype == "float64"
     expected = case["expected"]["history" + ("_f64" if double else "")]
     assert set(history.history) == set(expected)
@@ -70,10 +83,17 @@ def test_training_equals_keras(case, dtype):
         return
     for name, course in expected.items():
         assert load.error(history.history[name], course) <= tolerance, name
+    for name, course in case["expected"]["batch_logs" + ("_f64" if double else "")].items():
+        assert load.error(batch_logs[name][: len(course)], course) <= tolerance, name
     for name, value in case["expected"]["evaluate" + ("_f64" if double else "")].items():
         assert load.error(results[name], value) <= tolerance, name
     for k, weight in enumerate(model.get_weights()):
         load.assert_close(weight, case, f"final.w{k}", float64=1e-12)
+    iterations, *states = model.optimizer.variables
+    assert [iterations.path, *(state.path for state in states)] == case["optimizer_variables"]
+    assert iterations.numpy() == case["arrays"]["opt.0"]
+    for k, state in enumerate(states, start=1):
+        load.assert_close(state.numpy(), case, f"opt.{k}", float64=1e-12)
     outputs = predicted if isinstance(predicted, list) else [predicted]
     for k, y in enumerate(outputs):
         load.assert_close(y, case, f"predict{k}", float64=1e-12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gatewise import tree
 from gatewise.training import optimizers
 from gatewise.training.objective import Objective
 from gatewise.variable import ParameterStore
@@ -78,8 +79,8 @@ class Compiled:
     def _known_output_names(self) -> list[str] | None:
         """The outputs' names; None as long as nobody knows how many there are."""
         names = getattr(self, "output_names", None)
-        if names is None and isinstance(getattr(self, "_output_tree", None), dict):
-            names = list(self._output_tree)  # type: ignore[attr-defined]
+        if names is None and hasattr(self, "_output_tree"):  # a subclassed model that has run
+            names = [f"output_{k + 1}" for k, _ in enumerate(tree.leaves(self._output_tree))]
         return names
 
     def _ready_objective(self, n_outputs: int) -> Objective:

@@ -211,14 +211,14 @@ def check_same_length(groups: dict[str, Sequence[Any] | None]) -> int:
     Raises:
         ValueError: if the arrays have different numbers of samples, or none.
     """
-    lengths = {name: [len(a) for a in arrays if a is not None] for name, arrays in groups.items() if arrays}
-    flat = sorted({n for found in lengths.values() for n in found})
-    if len(flat) > 1:
-        told = "; ".join(f"{name}: {', '.join(map(str, found))}" for name, found in lengths.items())
+    found = {len(a) for arrays in groups.values() if arrays for a in arrays if a is not None}
+    if len(found) > 1:
+        lengths = {name: [len(a) for a in arrays if a is not None] for name, arrays in groups.items() if arrays}
+        told = "; ".join(f"{name}: {', '.join(map(str, lengths[name]))}" for name in lengths)
         raise ValueError(f"All arrays need the same number of samples (the first axis); got {told}.")
-    if not flat or flat[0] == 0:
+    if not found or 0 in found:
         raise ValueError("The dataset is empty: it has 0 samples. Check how it was read or split.")
-    return flat[0]
+    return found.pop()
 
 
 def check_count(value: Any, argument: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,9 +62,9 @@ class Preparing(Compiled):
         if y is None:
             return None
         names = self._known_output_names()
-        given = by_output(y, names, "y", self._names_with_targets(names))
+        given = by_output(y, names, "y", self._names_with_targets)
         if names is not None and len(given) != len(names):
-            wanted = self._names_with_targets(names)
+            wanted = self._names_with_targets()
             if len(given) != len(wanted):
                 raise ValueError(
                     f"The model has {len(names)} output{'s' * (len(names) > 1)} ({', '.join(names)}); y has "
@@ -75,18 +75,18 @@ class Preparing(Compiled):
         dtype = self._data_type(getattr(self, "outputs", None))
         return [None if item is None else data.as_array(item, "The targets", dtype) for item in given]
 
-    def _names_with_targets(self, names: Sequence[str] | None) -> list[str]:
-        """The outputs that need targets: those with a loss or metrics."""
-        if names is None:
-            return []
-        objective = self._ready_objective(len(names)) if self.compiled else None
-        return list(names) if objective is None else objective.names_with_targets()
+    def _names_with_targets(self) -> list[str]:
+        """The outputs that need targets, as far as they are known: those with a loss or metrics."""
+        names = self._known_output_names()
+        if names is None or not self.compiled:
+            return names or []
+        return self._ready_objective(len(names)).names_with_targets()
 
     def _flat_weights(self, sample_weight: Any, n_outputs: int) -> list | None:
         """The sample weights, one array (or None) for each output; one alone serves all."""
         if sample_weight is None:
             return None
-        given = by_output(sample_weight, self._known_output_names(), "sample_weight", ())
+        given = by_output(sample_weight, self._known_output_names(), "sample_weight", list)
         dtype = self._data_type(getattr(self, "outputs", None))
         weights = [None if w is None else data.as_array(w, "The sample weights", dtype) for w in given]
         if len(weights) == 1:
@@ -146,20 +146,20 @@ class Preparing(Compiled):
         return tree.fill(nesting, outputs)
 
 
-def by_output(value: Any, names: Sequence[str] | None, what: str, needed: Sequence[str]) -> list:
+def by_output(value: Any, names: Sequence[str] | None, what: str, needed: Callable[[], list[str]]) -> list:
     """What is given for the outputs, as a list with an item for each.
 
     Args:
         value: an array, a nested list of numbers, a list with an item for each output, or a dictionary by name.
         names: the outputs' names, or None if nobody knows how many there are.
-        what: the argument's name.  needed: the names that a dictionary must have.
+        what: the argument's name.  needed: returns the names that a dictionary must have.
 
     Raises:
         ValueError: if a dictionary lacks a name, or has one that is not an output's.
     """
     if isinstance(value, dict):
         known = list(value) if names is None else list(names)
-        missing = [name for name in needed if name not in value]
+        missing = [name for name in needed() if name not in value]
         unknown = [key for key in value if key not in known]
         if missing or unknown:
             wrong = f"missing: {missing}" if missing else f"unknown: {unknown}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any, TextIO
@@ -10,6 +11,7 @@ import numpy as np
 
 _BAR_WIDTH = 30
 _REDRAW_SECONDS = 0.05
+_NO_TERMINAL_COLUMNS = 160
 
 
 class Progress:
@@ -24,7 +26,7 @@ class Progress:
     def __init__(self, verbose: int, epochs: int | None, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stdout
         self.epochs = epochs
-        self.verbose = verbose
+        self.verbose = verbose if self.stream is not None else 0
         self.live = verbose == 1 and is_live(self.stream)
         self._began = self._drawn = 0.0
         self._length = 0
@@ -54,13 +56,14 @@ class Progress:
         self._drawn = now
         seconds = now - self._began
         if steps:
-            filled = _BAR_WIDTH * done // steps
-            bar = "━" * filled + "╺" * (filled < _BAR_WIDTH) + " " * (_BAR_WIDTH - filled - 1)
+            filled = min(_BAR_WIDTH * done // steps, _BAR_WIDTH)
+            full, tip = _strokes(self.stream)
+            bar = full * filled + tip * (filled < _BAR_WIDTH) + " " * (_BAR_WIDTH - filled - 1)
             left = seconds / done * (steps - done)
             text = f"{done}/{steps} {bar} {duration(left)} left"
         else:
             text = f"{done}/? {duration(seconds)}"
-        self._redraw(text + numbers(logs()))
+        self._redraw((text + numbers(logs()))[: _columns(self.stream) - 1])
 
     def end_epoch(self, steps: int, logs: dict[str, Any]) -> None:
         """Print the line of an epoch: 5/5 - 0s - loss: 0.5914 - accuracy: 0.8667."""
@@ -81,6 +84,23 @@ class Progress:
     def _write(self, text: str) -> None:
         self.stream.write(text)
         self.stream.flush()
+
+
+def _strokes(stream: Any) -> tuple[str, str]:
+    """What a bar is drawn with, and its tip, in characters that the stream can write."""
+    try:
+        "━╺".encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return "=", ">"
+    return "━", "╺"
+
+
+def _columns(stream: Any) -> int:
+    """The width of the terminal: a longer line could not be drawn over."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _NO_TERMINAL_COLUMNS
+    except (OSError, ValueError, AttributeError):  # no terminal, a closed file, or no file at all: a notebook
+        return _NO_TERMINAL_COLUMNS
 
 
 def verbosity(verbose: Any) -> int:
@@ -123,7 +143,7 @@ def numbers(logs: dict[str, Any]) -> str:
 
 def number(value: Any) -> str:
     """Four decimals; four significant decimals with an exponent for what is small."""
-    if not hasattr(value, "__float__"):
+    if not hasattr(value, "__float__") or np.ndim(value):
         return str(value)
     value = float(value)
     return f"{value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{value:.4e}"
