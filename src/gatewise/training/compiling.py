@@ -53,8 +53,6 @@ class Compiled:
         if legacy:
             raise TypeError(f"compile() has no argument {', '.join(map(repr, legacy))}.")
         chosen = optimizers.get(optimizer)
-        if chosen is None:
-            raise ValueError("compile() needs an optimizer: write optimizer='adam'.")
         settings = {
             "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights,
             "metrics": metrics, "weighted_metrics": weighted_metrics,

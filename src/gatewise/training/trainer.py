@@ -199,7 +199,9 @@ class Trainer(Stepping):
                 raise ValueError("The dataset to predict from is empty: it gave no batch. Check how it was made.")
             progress.end_epoch(len(pieces), {})
         heard.call("on_predict_end")
-        joined = pieces[0] if len(pieces) == 1 else [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+        if len(pieces) == 1:
+            return self._nested(_apart_from(batch.x, pieces[0]))
+        joined = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
         return self._nested(joined)
 
 
@@ -275,6 +277,11 @@ class _Run:
             if model.stop_training:
                 break
         return done
+
+
+def _apart_from(inputs: list, outputs: list) -> list:
+    """The outputs, copied where a layer passed on its input's memory: they are the caller's to write to."""
+    return [y.copy() if any(np.may_share_memory(x, y) for x in inputs) else y for y in outputs]
 
 
 def _fit_arguments(legacy: dict[str, Any], epochs: Any, initial_epoch: Any, validation_freq: Any) -> int:

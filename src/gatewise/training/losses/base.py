@@ -257,9 +257,10 @@ def reduce_weighted(
 
 
 def _broadcasts(weights: tuple[int, ...], values: tuple[int, ...]) -> bool:
-    """Whether weights of that shape fit: axis by axis the same size, or 1."""
+    """Whether weights of that shape fit: axis by axis the same size, or 1; any fit a loss that is one number."""
     return (
-        len(weights) <= 1
+        values == ()
+        or len(weights) <= 1
         and weights in ((), (1,))
         or (len(weights) == len(values) and all(w in (1, v) for w, v in zip(weights, values, strict=True)))
     )
