@@ -190,7 +190,8 @@ def test_paths_of_nested_models():
     outer = gw.Model(y, layers.Dense(1, name="z")(inner(y)), name="outer")
     assert [layer.name for layer in outer.layers] == ["input_layer_1", "inner", "z"]
     assert [w.path for w in outer.weights] == [
-        "q/lstm_cell/kernel", "q/lstm_cell/recurrent_kernel", "q/lstm_cell/bias", "d/kernel", "d/bias", "z/kernel", "z/bias",
+        "q/lstm_cell/kernel", "q/lstm_cell/recurrent_kernel", "q/lstm_cell/bias", "d/kernel", "d/bias", "z/kernel",
+        "z/bias",
     ]  # fmt: skip
 
 

@@ -11,9 +11,10 @@ Graphs call `compute` (values only) and `differentiate` (values and pullback); b
 
 from __future__ import annotations
 
+import functools
 import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,8 @@ class Layer(WeightOwner):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "build" in vars(cls):
+            cls.build = _noting_that_it_is_built(vars(cls)["build"])
         for base in cls.__mro__:
             own = vars(base)
             hand_derived = own.get("forward", Layer.forward) is not Layer.forward
@@ -362,9 +365,9 @@ class Layer(WeightOwner):
         if self.built:
             return
         shape = self._shape_to_build(shapes, structure)
-        with name_scope(self.name):
-            self.build(shape)
-        self.mark_built(shape)
+        self.build(shape)
+        if not self.built:
+            self.mark_built(shape)
 
     def _shape_to_build(self, shapes: Sequence[Any], structure: Any) -> Any:
         """The argument of `build` for flat inputs of these shapes: a shape, or a nesting of shapes."""
@@ -463,6 +466,22 @@ class Layer(WeightOwner):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _noting_that_it_is_built(build: Callable[..., None]) -> Callable[..., None]:
+    """A class's `build` that runs once, under the layer's name, and leaves the layer built, whoever calls it."""
+
+    @functools.wraps(build)
+    def noting(self: Layer, *args: Any, **kwargs: Any) -> None:
+        if type(self).build is not noting:  # called by a subclass as super().build(...): that one is not done yet
+            build(self, *args, **kwargs)
+        elif not self.built:
+            with name_scope(self.name):
+                build(self, *args, **kwargs)
+            if not self.built:
+                self.mark_built((*args, *kwargs.values(), None)[0])
+
+    return noting
 
 
 def _cast_back(pullback: Any, inputs: Sequence[Any]) -> Any:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from gatewise import tree
-from gatewise.context import name_scope
 from gatewise.variable import Variable
 
 
@@ -34,9 +33,9 @@ class Saveable:
         if shape is None or self.built:
             return
         shape = tree.map_shapes(tuple, shape)
-        with name_scope(self.name):
-            self.build(shape)
-        self.mark_built(shape)
+        self.build(shape)
+        if not self.built:
+            self.mark_built(shape)
 
     def build(self, input_shape: Any) -> None:
         """Create the weights for inputs of this shape."""

@@ -305,8 +305,8 @@ class Recurrent(Layer):
             for variable, value in zip(self._states or [], values, strict=True):
                 variable.assign(value)
         elif self._states is not None:
-            fixed = self.built and tree_first(self._batch_major_shape(self._build_shape)) is not None
-            if fixed:
+            # Data fix no batch size, an Input may.
+            if any(self._batch_major_shape(node.inputs[0].shape)[0] is not None for node in self._inbound_nodes):
                 for variable in self._states:
                     variable.assign(np.zeros(variable.shape))
             else:
