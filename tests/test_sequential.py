@@ -119,7 +119,7 @@ def test_inside_another():
     "make, words",
     [
         (lambda: gw.Sequential([gw.Input((4, 2)), gw.Input((4, 2))]), "already has an input"),
-        (lambda: gw.Sequential([layers.Dense(1, name="a"), layers.Dense(1, name="a")]), "already has a layer named 'a'"),
+        (lambda: gw.Sequential([layers.Dense(1, name="a")] * 2), "already has a layer named 'a'"),
         (lambda: gw.Sequential([layers.LSTM]), r"Write LSTM\(...\)"),
         (lambda: gw.Sequential(["dense"]), "Only layers can be added"),
         (lambda: gw.Sequential(layers.Dense(1)), "takes a list of layers"),

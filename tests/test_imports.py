@@ -1,0 +1,153 @@
+"""Imports point one way, the package loads lazily, and nothing but NumPy comes with it."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import gatewise
+
+ROOT = pathlib.Path(gatewise.__file__).parent
+
+ROOMS = [
+    ["version", "suggest", "config", "kernels"],
+    ["variable", "autodiff", "tree", "context", "masks", "arguments", "validation", "serialization", "random"]
+    + ["activations", "initializers", "regularizers", "constraints", "configuration", "saveable", "weights"]
+    + ["graph"],
+    ["layer", "probing", "ops"],
+    ["layers"],
+    ["training", "losses", "metrics", "optimizers", "callbacks"],
+    ["model"],
+    ["sequential"],
+    ["model_config", "keras2_config", "files", "explain", "compat", "demo", "cli", "utils", "models", "saving"]
+    + ["__main__"],
+]  # fmt: skip
+"""The rooms of the house, from the ground up: a module imports from its own room and those before it."""
+
+LATER_ROOMS_IN_FUNCTIONS = {"graph.py", "model.py", "sequential.py"}
+"""Files whose functions reach into later rooms: operators make operations, models are summarized and saved."""
+
+
+def room_of(module):
+    """The place in ROOMS of "gatewise.x.y"; None for the package itself."""
+    parts = module.split(".")
+    return next((k for k, room in enumerate(ROOMS) if len(parts) > 1 and parts[1] in room), None)
+
+
+def imports(path):
+    """(module, whether at module level) of every import of gatewise in a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = {id(n) for function in functions for n in ast.walk(function)}
+    for_types = [n for n in ast.walk(tree) if isinstance(n, ast.If) and getattr(n.test, "id", "") == "TYPE_CHECKING"]
+    inside_types = {id(n) for block in for_types for n in ast.walk(block)}
+    for node in ast.walk(tree):
+        if id(node) in inside_types:
+            continue
+        top = id(node) not in inside
+        if isinstance(node, ast.ImportFrom) and node.module == "gatewise":
+            yield from ((f"gatewise.{alias.name}", top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gatewise."):
+            yield node.module, top
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, top) for alias in node.names if alias.name.split(".")[0] == "gatewise")
+
+
+def sources():
+    return [path for path in sorted(ROOT.rglob("*.py")) if path != ROOT / "__init__.py"]
+
+
+def name_of(path):
+    return ".".join(["gatewise", *path.relative_to(ROOT).with_suffix("").parts])
+
+
+def test_every_module_has_a_room():
+    assert [name_of(path) for path in sources() if room_of(name_of(path)) is None] == []
+
+
+def test_imports_point_one_way():
+    wrong, late = [], set()
+    for path in sources():
+        here = room_of(name_of(path))
+        for module, top in imports(path):
+            there = room_of(module)
+            if there is None or there <= here:
+                continue
+            if top:
+                wrong.append(f"{name_of(path)} imports {module}")
+            else:
+                late.add(path.relative_to(ROOT).as_posix())
+    assert wrong == []
+    assert late <= LATER_ROOMS_IN_FUNCTIONS, late - LATER_ROOMS_IN_FUNCTIONS
+
+
+def test_autograd_is_imported_in_one_file():
+    found = set()
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if any(module.split(".")[0] == "autograd" for module in modules):
+                found.add(path.name)
+    assert found == {"autodiff.py"}
+
+
+def loaded_by(code):
+    """The top-level modules that a script loads beyond the standard library and NumPy."""
+    tell = "print(*sorted({m.split('.')[0] for m in set(sys.modules) - before}))"
+    script = f"import sys, numpy\nbefore = set(sys.modules)\n{code}\n{tell}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    names = set(done.stdout.splitlines()[-1].split()) - set(sys.stdlib_module_names)
+    # A compiled NumPy module (its random generators) shows Cython's own names as modules.
+    return {n for n in names if not n.startswith(("_cython", "cython_runtime"))} - {"numpy"}
+
+
+def test_import_loads_nothing_else():
+    assert loaded_by("import gatewise") == {"gatewise"}
+
+
+def test_training_an_lstm_loads_nothing_else():
+    script = """
+import gatewise as gw
+from gatewise.layers import LSTM, Dense, Masking, TimeDistributed
+lstm = LSTM(3, dropout=0.1, return_sequences=True)
+model = gw.Sequential([gw.Input((4, 2)), Masking(), lstm, TimeDistributed(Dense(1))])
+model.compile("adam", "mse", metrics=["mae"])
+x = numpy.ones((3, 4, 2))
+model.fit(x, x[:, :, :1], validation_split=0.4, verbose=2)
+model.evaluate(x, x[:, :, :1], verbose=0)
+model.predict(x, verbose=0)
+model.summary()
+"""
+    assert loaded_by(script) == {"gatewise"}
+
+
+def test_import_changes_nothing_global():
+    script = """
+import numpy, random, signal, warnings
+
+def state():
+    options = numpy.get_printoptions(), numpy.geterr(), numpy.random.get_state()[1].tolist()
+    return options, list(warnings.filters), signal.getsignal(signal.SIGINT), random.getstate()
+
+before = state()
+import gatewise, gatewise.layers, gatewise.models, gatewise.losses
+assert state() == before
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_ways_to_import():
+    for statement in (
+        "from gatewise import *; assert Sequential and layers.LSTM and 'load_model' in dir()",
+        "from gatewise.layers import LSTM",
+        "import gatewise.losses; gatewise.losses.MeanSquaredError",
+        "import gatewise.layers as L; L.Dense(3)",
+        "import gatewise; gatewise.optimizers.Adam; gatewise.layers.LSTM; gatewise.ops.mean",
+        "from gatewise.models import Model, Sequential",
+        "from gatewise import ops; from gatewise.ops import concatenate, mean",
+        "import gatewise; [getattr(gatewise, name) for name in gatewise.__all__]",
+        "import gatewise; assert set(gatewise.__all__) <= set(dir(gatewise))",
+    ):
+        done = subprocess.run([sys.executable, "-c", statement], capture_output=True, text=True)
+        assert done.returncode == 0, statement + done.stderr
