@@ -78,7 +78,7 @@ class Compiled:
         """The outputs' names; None as long as nobody knows how many there are."""
         names = getattr(self, "output_names", None)
         if names is None and hasattr(self, "_output_tree"):  # a subclassed model that has run
-            names = [f"output_{k + 1}" for k, _ in enumerate(tree.leaves(self._output_tree))]
+            names = [f"output_{k + 1}" for k, _ in enumerate(tree.leaves(self._output_tree))]  # type: ignore[attr-defined]
         return names
 
     def _ready_objective(self, n_outputs: int) -> Objective:
@@ -110,5 +110,5 @@ class Compiled:
 
 
 def _objective(settings: dict[str, Any], names: Sequence[str]) -> Objective:
-    given = (settings.get(key) for key in ("loss", "loss_weights", "metrics", "weighted_metrics"))
-    return Objective(*given, names)
+    asked = {key: settings.get(key) for key in ("loss", "loss_weights", "metrics", "weighted_metrics")}
+    return Objective(**asked, names=names)

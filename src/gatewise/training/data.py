@@ -7,6 +7,7 @@ that can be iterated over (generators, loaders, `PyDataset` objects with `__geti
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -174,8 +175,16 @@ def warn_of_end(taken: int, steps: int | None) -> None:
     warnings.warn(
         f"The data ended after {taken} of the {steps} batches expected in an epoch; "
         "a generator must yield as many as all epochs together take.",
-        stacklevel=4,
+        stacklevel=_levels_to_user(),
     )
+
+
+def _levels_to_user() -> int:
+    """The `stacklevel` with which the caller's warning points to the user's line: the first outside the package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "gatewise":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def is_iterable_of_batches(x: Any) -> bool:
@@ -228,13 +237,12 @@ def check_count(value: Any, argument: str) -> None:
         raise ValueError(f"{argument} must be a positive integer; got {value!r}.{hint}")
 
 
-def warn_if_not_finite(arrays: Sequence[Any], what: str, stacklevel: int = 4) -> bool:
+def warn_if_not_finite(arrays: Sequence[Any], what: str) -> bool:
     """Warn about NaN and infinity in data, saying where the first one is; returns whether there was any.
 
     Args:
         arrays: flat list of arrays, None among them where there is none.
         what: what they are called.
-        stacklevel: the line that the warning points to: 2 for the caller's, 3 for the caller's caller's, ...
     """
     for k, array in enumerate(arrays):
         if array is None or array.dtype.kind != "f" or isinstance(array, np.memmap):
@@ -253,7 +261,7 @@ def warn_if_not_finite(arrays: Sequence[Any], what: str, stacklevel: int = 4) ->
                 f"{label} contains {found} NaN or infinite, the first, {array[place]}, at {list(place)}"
                 f"{_axes_of(array)}. It spreads through the network into the loss and the weights; remove or replace "
                 "such values, or mask those steps.",
-                stacklevel=stacklevel,
+                stacklevel=_levels_to_user(),
             )
             return True
     return False

@@ -107,13 +107,12 @@ class Preparing(Compiled):
                 raise ValueError(
                     "x supplies batches of its own; then they hold the targets and weights: (x, y, sample_weight)."
                 )
-            return IterableBatches(x, lambda a, b, c: self._flat_batch(a, b, c, class_weight), steps, shuffle)
+            return IterableBatches(x, lambda a, b, c: self._checked_batch(a, b, c, class_weight), steps, shuffle)
         if isinstance(x, str | bytes) or x is None:
             raise TypeError(f"{names[0]} must be numbers in arrays; model '{self.name}' was given {describe(x)}.")
-        whole = self._flat_batch(x, y, sample_weight, class_weight)
-        data.warn_if_not_finite(whole.x, names[0], stacklevel=5)
-        data.warn_if_not_finite(whole.y or [], names[1], stacklevel=5)
-        self._check_targets(whole)
+        whole = self._checked_batch(x, y, sample_weight, class_weight)
+        data.warn_if_not_finite(whole.x, names[0])
+        data.warn_if_not_finite(whole.y or [], names[1])
         return ArrayBatches(whole, batch_size or self._fixed_batch_size(), shuffle, steps)
 
     def _fixed_batch_size(self) -> int | None:
@@ -121,11 +120,13 @@ class Preparing(Compiled):
         inputs: list[SymbolicTensor] = getattr(self, "inputs", None) or []
         return next((x.shape[0] for x in inputs if x.shape and x.shape[0] is not None), None)
 
-    def _check_targets(self, batch: Batch) -> None:
-        """Raise ValueError if targets do not suit their losses and outputs, as far as those are known."""
+    def _checked_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Batch:
+        """`_flat_batch`, and ValueError if targets do not suit their losses and outputs, where those are known."""
+        batch = self._flat_batch(x, y, sample_weight, class_weight)
         outputs: list[SymbolicTensor] | None = getattr(self, "outputs", None)
         if batch.y is not None and outputs and self.compiled:
             self._ready_objective(len(outputs)).check_targets(batch.y, [y.shape for y in outputs])
+        return batch
 
     def _held_out(self, given: Any, batch_size: int | None, steps: int | None) -> ArrayBatches | IterableBatches:
         """The batches that `validation_data` means."""

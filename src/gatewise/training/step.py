@@ -10,6 +10,7 @@ from gatewise import masks, regularizers, tree
 from gatewise.context import collected_losses
 from gatewise.training import data
 from gatewise.training.data import Batch
+from gatewise.training.objective import Objective
 from gatewise.training.preparation import Preparing
 from gatewise.variable import ParameterStore, Variable, structure_clock
 
@@ -34,7 +35,7 @@ class Stepping(Preparing):
     ) -> tuple[float, dict]:
         """The loss of a batch, and {variable: gradient} for all trainable variables."""
         self._require_compiled("value_and_grad")
-        batch = self._flat_batch(x, y, sample_weight)
+        batch = self._checked_batch(x, y, sample_weight, None)
         outcome, gradients = self._loss_and_gradients(batch, training)
         return outcome.loss, gradients
 
@@ -43,7 +44,7 @@ class Stepping(Preparing):
             outputs, pullback = self.differentiate(batch.x, None, training, batch.structure)  # type: ignore[attr-defined]
         flat = outputs if isinstance(outputs, list) else [outputs]
         found = [masks.mask_of(y) for y in flat]
-        objective = self._ready_objective(len(flat))
+        objective = self._objective_for(batch, flat)
         total, parts, back = objective.forward(batch.y, flat, batch.weights, found)
         penalized = self._penalized()
         if not (objective.has_loss or added or penalized):
@@ -62,6 +63,13 @@ class Stepping(Preparing):
             before = gradients.get(variable)
             gradients[variable] = slope if before is None else before + slope
         return Outcome(total, parts, flat, found), gradients
+
+    def _objective_for(self, batch: Batch, outputs: list) -> Objective:
+        """The objective; checks the targets of a subclassed model, whose outputs' shapes were not known before."""
+        objective = self._ready_objective(len(outputs))
+        if batch.y is not None and not hasattr(self, "outputs"):
+            objective.check_targets(batch.y, [y.shape for y in outputs])
+        return objective
 
     def _penalized(self) -> list[Variable]:
         """The trainable variables that have a regularizer."""
@@ -86,7 +94,7 @@ class Stepping(Preparing):
         with collected_losses() as added:
             outputs = self._outputs_of(batch)
         found = [masks.mask_of(y) for y in outputs]
-        total, parts, _ = self._ready_objective(len(outputs)).forward(batch.y, outputs, batch.weights, found)
+        total, parts, _ = self._objective_for(batch, outputs).forward(batch.y, outputs, batch.weights, found)
         total += sum(map(float, added)) + sum(float(v.regularizer(v.array)) for v in self._penalized())
         self._count(batch, Outcome(total, parts, outputs, found))
 
@@ -125,7 +133,7 @@ class Stepping(Preparing):
         class_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """One step on one batch.
+        """One step on one batch.  Where the loss is not finite, a warning says where the data are not.
 
         Returns:
             the batch's loss; with metrics a list, the loss first; with `return_dict` a dictionary.
@@ -133,8 +141,8 @@ class Stepping(Preparing):
         self._require_compiled("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)
         if not math.isfinite(self._train_batch(batch)):
-            data.warn_if_not_finite(batch.x, "x", stacklevel=3)
-            data.warn_if_not_finite(batch.y or [], "y", stacklevel=3)
+            data.warn_if_not_finite(batch.x, "x")
+            data.warn_if_not_finite(batch.y or [], "y")
         return self._returned(return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
@@ -149,8 +157,7 @@ class Stepping(Preparing):
         return self._nested(self._outputs_of(Batch(arrays, None, None, structure)))
 
     def _single_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Batch:
-        batch = self._flat_batch(x, y, sample_weight, class_weight)
-        self._check_targets(batch)
+        batch = self._checked_batch(x, y, sample_weight, class_weight)
         self.reset_metrics()
         return batch
 
