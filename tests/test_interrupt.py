@@ -116,14 +116,18 @@ def test_a_users_handler_is_left_alone():
         signal.signal(signal.SIGINT, before)
 
 
-def test_training_in_another_thread():
-    model, found = forecaster(), []
-    model.compile("sgd", "mse")
+def test_training_in_several_threads_at_once():
+    def train(found):
+        model = forecaster()
+        model.compile("adam", "mse")
+        found.append(model.fit(X, Y, batch_size=2, epochs=50, shuffle=False, verbose=0).history["loss"])
 
-    def train():
-        found.append(model.fit(X, Y, epochs=2, verbose=0).history["loss"])
-
-    thread = threading.Thread(target=train)
-    thread.start()
-    thread.join()
-    assert np.isfinite(found[0]).all() and len(found[0]) == 2
+    found = []
+    threads = [threading.Thread(target=train, args=(found,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    train(found)
+    assert len(found) == 5 and all(course == found[0] for course in found)
+    assert np.isfinite(found[0]).all()

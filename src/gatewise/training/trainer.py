@@ -85,9 +85,9 @@ class Trainer(Stepping):
         if validation_data is not None:
             held_out = self._held_out(validation_data, size, validation_steps)
         elif validation_split:
-            # class_weight is already in the training weights; validation must not have it.
-            unweighted = self._flat_batch(x, y, sample_weight) if isinstance(batches, ArrayBatches) else None
-            batches, held = _split(batches, unweighted, validation_split, steps_per_epoch)
+            batches, held = _split(batches, validation_split, steps_per_epoch)
+            if class_weight is not None:  # it is in the weights of `held`, where validation must not have it
+                held = data.split(self._flat_batch(x, y, sample_weight), batches.whole.size)[1]
             held_out = ArrayBatches(held, size or self._fixed_batch_size(), False, validation_steps)
         self.history = next((c for c in chosen if isinstance(c, History)), None) or History()
         heard = CallbackList(
@@ -303,13 +303,13 @@ def _fit_arguments(legacy: dict[str, Any], epochs: Any, initial_epoch: Any, vali
     return epochs
 
 
-def _split(batches: Batches, unweighted: Batch | None, fraction: Any, steps: int | None) -> tuple[ArrayBatches, Batch]:
+def _split(batches: Batches, fraction: Any, steps: int | None) -> tuple[ArrayBatches, Batch]:
     """The batches to train on, and the last `fraction` of the samples.
 
     Raises:
         ValueError: for batches that cannot be split, or a fraction that leaves nothing on one side.
     """
-    if not isinstance(batches, ArrayBatches) or unweighted is None:
+    if not isinstance(batches, ArrayBatches):
         raise ValueError("validation_split needs arrays; with batches from an iterable give validation_data.")
     if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
         raise ValueError(f"validation_split is a fraction between 0 and 1; got {fraction!r}.")
@@ -319,8 +319,7 @@ def _split(batches: Batches, unweighted: Batch | None, fraction: Any, steps: int
         raise ValueError(
             f"validation_split={fraction} of {n} samples leaves an empty part; use more samples or another fraction."
         )
-    kept, _ = data.split(batches.whole, first_held)
-    _, held = data.split(unweighted, first_held)
+    kept, held = data.split(batches.whole, first_held)
     return ArrayBatches(kept, batches.batch_size, batches.shuffle, steps), held
 
 
