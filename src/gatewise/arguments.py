@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -172,3 +173,20 @@ def _numeric(value: list | tuple) -> np.ndarray:
             f"Cannot make one array of {describe(value)}. Give all sequences the same length "
             "(utils.pad_sequences pads them, and Masking skips the padding)."
         ) from None
+
+
+_parameters_of: dict[type, tuple[str, ...]] = {}
+
+
+def call_parameters(cls: type) -> tuple[str, ...]:
+    """The names of the parameters of a class's `call`."""
+    if cls not in _parameters_of:
+        _parameters_of[cls] = tuple(inspect.signature(cls.call).parameters)
+    return _parameters_of[cls]
+
+
+def mask_and_mode_by_name(cls: type, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """A call's arguments with `mask` and `training`, and what follows them, given by name."""
+    names = call_parameters(cls)[1 : len(args) + 1]
+    first = next((k for k, name in enumerate(names) if name in ("mask", "training")), len(args))
+    return args[:first], {**dict(zip(names[first:], args[first:], strict=False)), **kwargs}

@@ -12,7 +12,6 @@ Graphs call `compute` (values only) and `differentiate` (values and pullback); b
 from __future__ import annotations
 
 import functools
-import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,7 +19,14 @@ from typing import Any
 import numpy as np
 
 from gatewise import autodiff, config, configuration, masks, regularizers, tree
-from gatewise.arguments import CallArguments, describe, leftover_arguments, standard_dtype
+from gatewise.arguments import (
+    CallArguments,
+    call_parameters,
+    describe,
+    leftover_arguments,
+    mask_and_mode_by_name,
+    standard_dtype,
+)
 from gatewise.context import collected_losses, mode, name_scope, record_loss, running
 from gatewise.graph import Node, SymbolicTensor
 from gatewise.variable import Variable, structure_clock, traced_values, tracing
@@ -185,7 +191,7 @@ class Layer(WeightOwner):
                 f"{type(self).__name__}.__init__ did not call super().__init__(); call it first, before setting attributes."
             )
         if self._uses_call and len(args) > 1:
-            args, kwargs = _mask_and_mode_by_name(type(self), args, kwargs)
+            args, kwargs = mask_and_mode_by_name(type(self), args, kwargs)
         leaves, structure = self.arrange(args, kwargs)
         call = CallArguments.of(leaves, structure, kwargs)
         if not call.leaves and not self._uses_call:
@@ -282,7 +288,7 @@ class Layer(WeightOwner):
     def _run_call(self, leaves: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
         """Call the user's `call` with the arguments folded back, its mask and mode where it takes them."""
         args, kwargs = ((leaves[0],), {}) if structure is None else structure.fill(leaves)
-        accepted = _call_parameters(type(self))
+        accepted = call_parameters(type(self))
         if mask is not None and "mask" in accepted:
             kwargs["mask"] = mask
         if "training" in accepted:
@@ -493,20 +499,3 @@ def _cast_back(pullback: Any, inputs: Sequence[Any]) -> Any:
         return tuple(None if d is None else d.astype(x.dtype) for d, x in pairs), gradients
 
     return cast
-
-
-_parameters_of: dict[type, tuple[str, ...]] = {}
-
-
-def _call_parameters(cls: type) -> tuple[str, ...]:
-    """The names of the parameters of a class's `call`."""
-    if cls not in _parameters_of:
-        _parameters_of[cls] = tuple(inspect.signature(cls.call).parameters)
-    return _parameters_of[cls]
-
-
-def _mask_and_mode_by_name(cls: type, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-    """A call's arguments with `mask` and `training`, and what follows them, given by name."""
-    names = _call_parameters(cls)[1 : len(args) + 1]
-    first = next((k for k, name in enumerate(names) if name in ("mask", "training")), len(args))
-    return args[:first], {**dict(zip(names[first:], args[first:], strict=False)), **kwargs}

@@ -175,7 +175,7 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
 
 
 @_operation
-def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
+def pad(x: Any, pad_width: Any, mode: Any = "constant", constant_values: Any = None) -> Any:
     """x with `pad_width`, ((before, after), ...) for each axis, of values added around it."""
     numpy = autodiff.traced_numpy_module() if autodiff.is_traced(x) else np
     options = {} if constant_values is None else {"constant_values": constant_values}
