@@ -22,7 +22,7 @@ def draw(cells: Sequence[CellResult], path: Path) -> None:
 
     modes = list(dict.fromkeys(result.mode for result in cells))
     figure, axes = pyplot.subplots(
-        1, len(modes), figsize=(6.5 * len(modes), 1.8 + 0.42 * len(cells) / len(modes)), squeeze=False,
+        1, len(modes), figsize=(6.5 * len(modes), 2.4 + 0.42 * len(cells) / len(modes)), squeeze=False,
         layout="constrained",
     )  # fmt: skip
     for axis, mode in zip(axes[0], modes, strict=True):
@@ -40,7 +40,8 @@ def _draw_mode(axis, mode: str, cells: Sequence[CellResult]) -> None:
             for timing in result.timings
             if (timing.peer, timing.way) == (peer, way)
         ]
-        axis.plot(*zip(*points, strict=True), _MARKERS[k % len(_MARKERS)], label=f"{peer} {way}", alpha=0.8)
+        marker, color = _MARKERS[k % len(_MARKERS)], f"C{k % 10}" if k < 10 else "black"
+        axis.plot(*zip(*points, strict=True), marker, color=color, label=f"{peer} {way}", alpha=0.8)
     axis.axvline(1.0, color="black", linewidth=1)
     axis.set_xscale("log")
     axis.set_yticks(range(len(cells)), [f"({result.cell})" for result in cells])
@@ -50,4 +51,4 @@ def _draw_mode(axis, mode: str, cells: Sequence[CellResult]) -> None:
     axis.set_xlabel(f"peer's time / gatewise's time, at most {_FARTHEST:g} (right of 1: gatewise is faster)")
     axis.set_ylabel("N, T, F, H")
     if entrants:
-        axis.legend(fontsize=7, loc="upper right")
+        axis.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4)  # hides no point

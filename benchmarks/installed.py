@@ -91,6 +91,14 @@ def _checked(command: Sequence[str]) -> str:
     return done.stdout
 
 
+def distribution(package: str) -> str:
+    """The installed distribution that an importable package comes from: tensorflow -> tensorflow-cpu, for one."""
+    found = importlib.metadata.packages_distributions().get(package, [])
+    return (
+        package if package in found or not found else min(found, key=lambda name: (not name.startswith(package), name))
+    )
+
+
 def package_bytes(name: str) -> int:
     """Bytes of the files that an installed package lists as its own, byte code included."""
     files = importlib.metadata.files(name) or []
@@ -124,7 +132,7 @@ def main() -> None:
     sizes: list[dict[str, Any]] = []
     missing: dict[str, str] = {}
     for group in sys.argv[1:]:
-        names = group.split("+")
+        names = [distribution(name) for name in group.split("+")]
         try:
             alone = sum(map(package_bytes, names))
         except importlib.metadata.PackageNotFoundError as error:
