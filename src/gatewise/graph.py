@@ -189,7 +189,7 @@ class Graph:
         self._input_slots = [slot_of[id(x)] for x in self.inputs]
         self._output_slots = [slot_of[id(y)] for y in self.outputs]
         self._steps = [_Step(node, slot_of) for node in self.nodes]
-        self._wanted: tuple[tuple, set[int]] = ((), set())
+        self._wanted: tuple[tuple, list[bool]] = ((), [])
 
     def run(self, values: Iterable[Any], masks: Sequence[Any] | None = None, training: bool = False) -> tuple:
         """The outputs and their masks, as two lists; nothing is kept for a way back."""
@@ -265,12 +265,18 @@ class Graph:
         for slot, dy in zip(self._output_slots, d_outputs, strict=True):
             _accumulate(d_slots, slot, dy)
         gradients: dict[Any, Any] = {}
-        wanted = self._slots_wanting_gradient(wants_dx)
-        for step, pullback in zip(reversed(self._steps), reversed(pullbacks), strict=True):
-            dys = [d_slots[k] for k in step.outputs]
-            if all(dy is None for dy in dys):
-                continue
-            dxs, found = pullback(dys[0] if len(dys) == 1 else dys, any(k in wanted for k in step.inputs))
+        for step, pullback, wants in zip(
+            reversed(self._steps), reversed(pullbacks), reversed(self._wanting_steps(wants_dx)), strict=True
+        ):
+            if len(step.outputs) == 1:
+                dy = d_slots[step.outputs[0]]
+                if dy is None:
+                    continue
+            else:
+                dy = [d_slots[k] for k in step.outputs]
+                if all(d is None for d in dy):
+                    continue
+            dxs, found = pullback(dy, wants)
             for variable, gradient in found.items():
                 before = gradients.get(variable)
                 gradients[variable] = gradient if before is None else before + gradient
@@ -278,16 +284,18 @@ class Graph:
                 _accumulate(d_slots, k, dx)
         return tuple(d_slots[k] for k in self._input_slots), gradients
 
-    def _slots_wanting_gradient(self, wants_dx: bool) -> set[int]:
-        """The slots whose gradient leads to a trainable variable (or to an input, if those are wanted)."""
+    def _wanting_steps(self, wants_dx: bool) -> list[bool]:
+        """For each step, whether the gradients of its inputs lead to a trainable variable (or to a wanted input)."""
         if self._wanted[0] == (wants_dx, structure_clock.stamp):
             return self._wanted[1]
-        wanted = set(self._input_slots) if wants_dx else set()
+        slots = set(self._input_slots) if wants_dx else set()
+        wanting = []
         for step in self._steps:
-            if any(k in wanted for k in step.inputs) or step.layer.has_trainable_variables:
-                wanted.update(step.outputs)
-        self._wanted = ((wants_dx, structure_clock.stamp), wanted)
-        return wanted
+            wanting.append(any(k in slots for k in step.inputs))
+            if wanting[-1] or step.layer.has_trainable_variables:
+                slots.update(step.outputs)
+        self._wanted = ((wants_dx, structure_clock.stamp), wanting)
+        return wanting
 
 
 def _accumulate(d_slots: list, slot: int, gradient: Any) -> None:
