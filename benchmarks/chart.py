@@ -22,7 +22,7 @@ def draw(cells: Sequence[CellResult], path: Path) -> None:
 
     modes = list(dict.fromkeys(result.mode for result in cells))
     figure, axes = pyplot.subplots(
-        1, len(modes), figsize=(6.5 * len(modes), 2.4 + 0.42 * len(cells) / len(modes)), squeeze=False,
+        1, len(modes), figsize=(7.5 * len(modes), 2.4 + 0.42 * len(cells) / len(modes)), squeeze=False,
         layout="constrained",
     )  # fmt: skip
     for axis, mode in zip(axes[0], modes, strict=True):
@@ -51,4 +51,4 @@ def _draw_mode(axis, mode: str, cells: Sequence[CellResult]) -> None:
     axis.set_xlabel(f"peer's time / gatewise's time, at most {_FARTHEST:g} (right of 1: gatewise is faster)")
     axis.set_ylabel("N, T, F, H")
     if entrants:
-        axis.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4)  # hides no point
+        axis.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.45, -0.13), ncols=3)  # hides no point
