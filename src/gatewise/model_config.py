@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import configuration, keras2_config, serialization, tree
+from gatewise import configuration, keras2_config, ops, serialization, tree
 from gatewise.arguments import is_array
 from gatewise.graph import Node, SymbolicTensor
 from gatewise.layer import Layer
@@ -90,7 +90,14 @@ class _FunctionalWriter:
             kwargs["training"] = node.training
         if node.mask is not None:
             kwargs["mask"] = node.mask
-        return {"args": self._argument(list(args)), "kwargs": self._argument(kwargs)}
+        write = self._exact_argument if node.layer.is_operation else self._argument
+        return {"args": [write(value) for value in args], "kwargs": {key: write(value) for key, value in kwargs.items()}}
+
+    def _exact_argument(self, value: Any) -> Any:
+        """An argument of an operation: there a tuple, such as an index, is not a list."""
+        if isinstance(value, tuple):
+            return {"class_name": "__tuple__", "items": [self._exact_argument(item) for item in value]}
+        return [self._exact_argument(v) for v in value] if isinstance(value, list) else self._argument(value)
 
     def _argument(self, value: Any) -> Any:
         """An argument of a call as JSON."""
@@ -210,6 +217,8 @@ def layer_from(data: dict[str, Any], custom_objects: Mapping[str, Any] | None = 
         wanted.pop("build_config", None)
     if data.get("class_name") == "Model" and "layers" in (data.get("config") or {}):
         wanted["class_name"] = "Functional"  # Keras 1 and 2
+    if str(data.get("module")).startswith(ops.__name__):
+        return ops.operation_from_config(str(data.get("class_name")), data.get("config") or {})
     return serialization.deserialize_object(wanted, None, custom_objects, "layer")
 
 
@@ -329,6 +338,8 @@ class _FunctionalReader:
             return value
         if value.get("class_name") == _TENSOR:
             return self._tensor(value["config"]["keras_history"])
+        if value.get("class_name") == "__tuple__":
+            return tuple(self._read(item) for item in value["items"])
         if "class_name" in value:
             return serialization.deserialize_object(value)
         return {key: self._read(item) for key, item in value.items()}

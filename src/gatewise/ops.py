@@ -36,6 +36,9 @@ class Operation(Layer):
     def _as_input(self, value: Any) -> Any:
         return value  # constants keep their type
 
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
     def __reduce__(self) -> tuple:
         state = {key: value for key, value in self.__dict__.items() if key not in ("function", "_constructed_with")}
         return _operation_named, (self.function.__name__,), state
@@ -51,6 +54,34 @@ def _operation_class(name: str) -> type[Operation]:
 def _operation_named(name: str) -> Operation:
     """A new node of the public function of that name, for copies."""
     return _operation_class(name)(getattr(sys.modules[__name__], name).__wrapped__, name)
+
+
+def operation_from_config(class_name: str, settings: dict[str, Any]) -> Operation:
+    """The node of the function that a file names, by its class ("GetItem") and its settings ({"name": ...}).
+
+    Raises:
+        ValueError: unless it is one of the functions here, or one of NumPy's that only computes: a file must not be
+            able to have other functions called.
+    """
+    name = config.snake_case(class_name)
+    here = getattr(globals().get(name), "__wrapped__", None) is not None
+    if not here and name not in _NUMPY_FUNCTIONS_IN_FILES and not isinstance(getattr(np, name, None), np.ufunc):
+        from gatewise import suggest
+
+        known = [n for n, value in globals().items() if hasattr(value, "__wrapped__")] + [*_NUMPY_FUNCTIONS_IN_FILES]
+        raise ValueError(suggest.unknown("operation", name, known))
+    node = _operation_named(name)
+    node.name = settings.get("name", node.name)
+    return node
+
+
+_NUMPY_FUNCTIONS_IN_FILES = frozenset({
+    "all", "any", "argmax", "argmin", "argsort", "average", "broadcast_to", "clip", "concatenate", "cumprod", "cumsum",
+    "diagonal", "diff", "dot", "einsum", "expand_dims", "flip", "full_like", "hstack", "max", "mean", "median", "min",
+    "moveaxis", "ones_like", "outer", "pad", "prod", "quantile", "ravel", "repeat", "reshape", "roll", "round", "sort",
+    "split", "squeeze", "stack", "std", "sum", "swapaxes", "tensordot", "tile", "trace", "transpose", "tril", "triu",
+    "var", "vstack", "where", "zeros_like",
+})  # fmt: skip
 
 
 def _operation(function: Callable[..., Any]) -> Callable[..., Any]:
