@@ -34,15 +34,18 @@ def name_scope(name: str) -> Iterator[None]:
         scopes.pop()
 
 
-@contextmanager
-def collected_losses() -> Iterator[list[Any]]:
+class collected_losses:  # noqa: N801  (used like the functions around it; a class costs each step less)
     """The list of the losses that layers add within the block (activity regularizers, `add_loss`)."""
-    outer, found = running.losses, []
-    running.losses = found
-    try:
-        yield found
-    finally:
-        running.losses = outer
+
+    __slots__ = ("_outer",)
+
+    def __enter__(self) -> list[Any]:
+        found: list[Any] = []
+        self._outer, running.losses = running.losses, found
+        return found
+
+    def __exit__(self, *_: Any) -> None:
+        running.losses = self._outer
 
 
 def record_loss(loss: Any) -> None:

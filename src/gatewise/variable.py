@@ -358,7 +358,10 @@ class ParameterStore:
 
     def owns_all(self) -> bool:
         """True if no other store has taken a variable away."""
-        return all(slot.variable.store is self for slot in self.slots)
+        for variable in self._gradient_of:  # a plain loop: this is asked at every step
+            if variable.store is not self:
+                return False
+        return True
 
     def touch(self) -> None:
         """Say that `values` was written to."""
@@ -374,11 +377,14 @@ class ParameterStore:
         Returns:
             the slots that have a gradient; None for all.
         """
+        complete = True
         for variable, memory in self._gradient_of.items():
             gradient = found.get(variable)
-            memory[...] = 0.0 if gradient is None else gradient
-        have = [slot for slot in self.slots if found.get(slot.variable) is not None]
-        return None if len(have) == len(self.slots) else have
+            if gradient is None:
+                memory[...], complete = 0.0, False
+            else:
+                memory[...] = gradient
+        return None if complete else [slot for slot in self.slots if found.get(slot.variable) is not None]
 
 
 def _aligned_zeros(size: int, dtype: np.dtype) -> np.ndarray:

@@ -41,6 +41,7 @@ class Objective:
             _asked_metrics(metrics, self.names, "metrics"),
             _asked_metrics(weighted_metrics, self.names, "weighted_metrics"),
         )
+        self._has_metrics = any(items for asked in self._asked for items in asked)
         with_loss = [k for k, item in enumerate(self.losses) if item is not None]
         self.has_loss = bool(with_loss)
         self.loss_tracker = metrics_module.Mean(name="loss")
@@ -50,6 +51,8 @@ class Objective:
         self.unweighted: list[list[Any]] | None = None
         self.weighted: list[list[Any]] = []
         self._keyed: list[tuple[str, Any]] = []
+        self._accepted: set[tuple] = set()
+        """(output, shape of a sample's target, shape of the output) where only the shapes mattered, and did fit."""
 
     def names_with_targets(self) -> list[str]:
         """The outputs that need targets: those with a loss or metrics."""
@@ -106,9 +109,12 @@ class Objective:
         """Raise ValueError if targets do not suit their losses and outputs."""
         if self._by_shape:
             self._choose_crossentropies(y_true, output_shapes)
-        for loss, y, shape, name in zip(self.losses, y_true, output_shapes, self.names, strict=True):
-            if loss is not None and y is not None:
-                losses_module.check_targets(loss, y, shape, name)
+        for k, (loss, y, shape) in enumerate(zip(self.losses, y_true, output_shapes, strict=True)):
+            if loss is None or y is None or (k, y.shape[1:], shape) in self._accepted:
+                continue
+            losses_module.check_targets(loss, y, shape, self.names[k])
+            if not losses_module.judges_values(loss):
+                self._accepted.add((k, y.shape[1:], shape))
 
     # --- metrics ---------------------------------------------------------------------------------------------
 
@@ -154,10 +160,10 @@ class Objective:
         batch: int,
     ) -> None:
         """Count a batch of `batch` samples into all running means."""
-        self.loss_tracker.update_state(total, batch)
+        self.loss_tracker.add(total * batch, batch)
         for k, tracker in self.output_trackers.items():
-            tracker.update_state(parts[k], batch)
-        if y_true is None:
+            tracker.add(parts[k] * batch, batch)
+        if y_true is None or not self._has_metrics:
             return
         if self.unweighted is None:
             self.build_metrics(y_true, y_pred)

@@ -13,6 +13,7 @@ from gatewise.graph import SymbolicTensor
 from gatewise.training import data
 from gatewise.training.compiling import Compiled
 from gatewise.training.data import ArrayBatches, Batch, IterableBatches
+from gatewise.variable import structure_clock
 
 
 class Preparing(Compiled):
@@ -22,13 +23,14 @@ class Preparing(Compiled):
     dtype: str
     inputs: list[SymbolicTensor]
     outputs: list[SymbolicTensor]
+    _known_types: tuple[int, tuple[str, str]] = (0, ("", ""))
 
     def _flat_x(self, x: Any) -> tuple[list, Any]:
         """The inputs as flat arrays, the model built for them; and how they fold back into a subclass's argument."""
         given, structure = self.split_inputs(x)  # type: ignore[attr-defined]
         if not given:
             raise TypeError(f"x must be numbers in arrays; model '{self.name}' was given {describe(x)}.")
-        dtype = self._data_type(getattr(self, "inputs", None))
+        dtype = self._data_types()[0]
         arrays = [data.as_array(item, "The inputs", dtype) for item in given]
         if not self.built:
             data.check_same_length({"x": arrays})
@@ -36,9 +38,17 @@ class Preparing(Compiled):
             self.build_for([a[:32] for a in arrays], structure)  # type: ignore[attr-defined]
         return arrays, structure
 
-    def _data_type(self, tensors: Sequence[SymbolicTensor] | None) -> str:
-        """The float type that data are turned into: that of the first float tensor, else the model's."""
-        return next((t.dtype for t in tensors or () if t.dtype.startswith("float")), self.dtype)
+    def _data_types(self) -> tuple[str, str]:
+        """The float types that x and y are turned into: those of the first float input and output, else the model's."""
+        stamp, types = self._known_types
+        if stamp != structure_clock.stamp:
+            tensors = (getattr(self, "inputs", None), getattr(self, "outputs", None))
+            x, y = (
+                next((t.dtype for t in found or () if t.dtype.startswith("float")), self.dtype) for found in tensors
+            )
+            types = (x, y)
+            self._known_types = (structure_clock.stamp, types)
+        return types
 
     def _flat_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None) -> Batch:
         """Everything given for one batch (or a whole dataset) as flat lists of arrays of one length."""
@@ -49,7 +59,7 @@ class Preparing(Compiled):
         if class_weight is not None and ys is not None:
             if len(ys) > 1:
                 raise ValueError("class_weight works with a single output; give sample_weight instead.")
-            by_class = class_weights(ys[0], class_weight, self._data_type(getattr(self, "outputs", None)))
+            by_class = class_weights(ys[0], class_weight, self._data_types()[1])
             weights = [by_class if weights is None or weights[0] is None else by_class * weights[0]]
         return Batch(xs, ys, weights, structure)
 
@@ -72,7 +82,7 @@ class Preparing(Compiled):
                 )
             supply = iter(given)
             given = [next(supply) if name in wanted else None for name in names]
-        dtype = self._data_type(getattr(self, "outputs", None))
+        dtype = self._data_types()[1]
         return [None if item is None else data.as_array(item, "The targets", dtype) for item in given]
 
     def _names_with_targets(self) -> list[str]:
@@ -87,7 +97,7 @@ class Preparing(Compiled):
         if sample_weight is None:
             return None
         given = by_output(sample_weight, self._known_output_names(), "sample_weight", list)
-        dtype = self._data_type(getattr(self, "outputs", None))
+        dtype = self._data_types()[1]
         weights = [None if w is None else data.as_array(w, "The sample weights", dtype) for w in given]
         if len(weights) == 1:
             return weights * n_outputs

@@ -28,7 +28,7 @@ from gatewise.training.losses.regression import (
     mean_squared_logarithmic_error,
     poisson,
 )
-from gatewise.training.losses.targets import check_targets
+from gatewise.training.losses.targets import check_targets, judges_values
 
 _registry = Registry("keras.losses", "loss")
 
@@ -203,6 +203,7 @@ __all__ = [
     "get",
     "hinge",
     "huber",
+    "judges_values",
     "kl_divergence",
     "kld",
     "kullback_leibler_divergence",

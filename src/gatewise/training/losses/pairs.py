@@ -25,6 +25,8 @@ Pair = tuple[Any, Callable[..., Any]]
 
 def floats(x: Any) -> np.ndarray:
     """x as an array of floats; what has no type of its own gets the default one."""
+    if type(x) is np.ndarray and x.dtype.kind == "f":
+        return x
     if not hasattr(x, "dtype"):
         return np.asarray(x, config.floatx())
     x = np.asarray(x)

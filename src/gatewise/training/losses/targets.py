@@ -40,6 +40,11 @@ def check_targets(loss: Any, y_true: Any, output_shape: Sequence[int | None], ou
         _check_same(y_true, output, output_name, fn.__name__, binary=fn in _BINARY)
 
 
+def judges_values(loss: Any) -> bool:
+    """True if `check_targets` looks at the numbers in the targets, not only at their shape."""
+    return (loss.fn if isinstance(loss, LossFunctionWrapper) else loss) in _CLASSES
+
+
 def _fits(given: tuple[int, ...], wanted: Sequence[int | None]) -> bool:
     return len(given) == len(wanted) and all(w is None or g == w for g, w in zip(given, wanted, strict=True))
 

@@ -126,13 +126,14 @@ class Mean(Metric):
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         if isinstance(values, float) and (sample_weight is None or isinstance(sample_weight, int | float)):
             weight = 1.0 if sample_weight is None else sample_weight
-            self._add(values * weight, weight)
+            self.add(values * weight, weight)
             return
         values, weight = samplewise(values, sample_weight, np.mean)
         count = (values.shape[0] if values.ndim else 1) if weight is None else np.add.reduce(weight, axis=None)
-        self._add(np.add.reduce(values, axis=None), count)
+        self.add(np.add.reduce(values, axis=None), count)
 
-    def _add(self, total: Any, count: Any) -> None:
+    def add(self, total: Any, count: Any) -> None:
+        """Count a sum of `count` values."""
         self.total.array[...] += total
         self.count.array[...] += count
 
