@@ -75,6 +75,8 @@ CASES = [
     Case("Masking", lambda **c: layers.Masking(0.0, **c)),
     Case(
         "Sequential",
-        lambda **c: gw.Sequential([layers.LSTM(3, return_sequences=True, **c), layers.LSTM(2, **c), layers.Dense(1, **c)]),
+        lambda **c: gw.Sequential(
+            [layers.LSTM(3, return_sequences=True, **c), layers.LSTM(2, **c), layers.Dense(1, **c)]
+        ),
     ),
 ]

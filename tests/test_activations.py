@@ -5,9 +5,9 @@ import warnings
 
 import numpy as np
 import pytest
-from golden import load
 
 from gatewise import activations, autodiff, kernels
+from golden import load
 
 CASES = list(load.cases("losses_metrics", "activations"))
 NAMES = sorted(name for name in activations._registry.objects if name != "threshold")

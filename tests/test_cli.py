@@ -5,6 +5,7 @@ import pathlib
 import re
 
 import pytest
+
 from commands import gatewise
 
 SEEDS = pathlib.Path(__file__).parent / "seeds"

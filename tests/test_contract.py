@@ -54,7 +54,9 @@ def losses_and_gradients(layer, inputs, mask=None):
     def value():
         with gw.layer.collected_losses() as extra:
             outputs, _ = run(layer, inputs, mask)
-        return sum(float((c * leaf).sum()) for c, leaf in zip(cotangents, tree.leaves(outputs), strict=True)) + sum(extra)
+        return sum(float((c * leaf).sum()) for c, leaf in zip(cotangents, tree.leaves(outputs), strict=True)) + sum(
+            extra
+        )
 
     y, pullback = run(layer, inputs, mask)
     d_inputs, gradients = pullback(cotangents if isinstance(y, list) else cotangents[0])

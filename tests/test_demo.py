@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 import pytest
-from commands import gatewise
 
+from commands import gatewise
 from gatewise.demo import DemoError
 from gatewise.demo.judging import advantage, autoregression, persistence, score, verdict
 from gatewise.demo.series import Series, place_text, read_series, sunspots

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from gradients import central_differences
 
 import gatewise as gw
 from gatewise import layers, ops
+from gradients import central_differences
 
 
 def data(*shape, seed=0):

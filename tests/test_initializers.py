@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from golden import load
 
 from gatewise import initializers, random
+from golden import load
 
 CASES = list(load.cases("losses_metrics", "initializers"))
 NAMES = ["glorot_uniform", "orthogonal", "zeros", "ones", "random_normal", "truncated_normal", "he_normal"]

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from golden import load
 
 from gatewise import autodiff, serialization
 from gatewise.training import losses
+from golden import load
 
 CASES = [c for c in load.cases("losses_metrics", "losses") if hasattr(losses, c["loss"]["class"])]
 FUNCTION_CASES = list(load.cases("losses_metrics", "loss_functions"))

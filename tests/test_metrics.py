@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from golden import load
 
 from gatewise import serialization
 from gatewise.training import metrics
+from golden import load
 
 CASES = [c for c in load.cases("losses_metrics", "metrics") if hasattr(metrics, c["metric"]["class"])]
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from golden import load
 
 from gatewise import constraints
 from gatewise.training import optimizers, schedules
 from gatewise.training.optimizers import SGD, Adam, Optimizer, RMSprop
 from gatewise.variable import ParameterStore, Variable
+from golden import load
 
 CASES = [c for c in load.cases("training", "optimizer_steps") if hasattr(optimizers, c["optimizer"]["class"])]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from golden import load
 
 from gatewise import regularizers
+from golden import load
 
 W = np.random.default_rng(0).normal(size=(4, 3))
 ALL = [

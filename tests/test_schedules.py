@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from golden import load
 
 from gatewise.training import schedules
 from gatewise.training.optimizers import SGD
+from golden import load
 
 CASES = list(load.cases("training", "schedules"))
 

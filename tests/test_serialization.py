@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from golden import load
 
 from gatewise import activations, initializers, serialization, suggest
+from golden import load
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,10 @@
 import autograd.numpy
 import numpy as np
 import pytest
-from gradients import assert_gradients
 
 import gatewise as gw
 from gatewise import layers, ops
+from gradients import assert_gradients
 
 
 @pytest.fixture(autouse=True)

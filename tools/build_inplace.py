@@ -46,7 +46,9 @@ def main() -> None:
     place(built, PACKAGE / "kernels" / built.name)
     if options.stub:
         stub = PACKAGE / "kernels" / "_native.pyi"
-        subprocess.run([sys.executable, "-m", "nanobind.stubgen", "-q", "-m", "_native", "-i", BUILD, "-o", stub], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "nanobind.stubgen", "-q", "-m", "_native", "-i", BUILD, "-o", stub], check=True
+        )
     for catalogue in (BUILD / "gatewise").rglob("*.mo"):
         place(catalogue, PACKAGE / catalogue.relative_to(BUILD / "gatewise"))
     print(f"built {built.name}")

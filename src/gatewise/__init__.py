@@ -51,7 +51,8 @@ _HOMES = {
 
 __all__ = [
     "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "account", "activations", "callbacks", "config",
-    "constraints", "explain", "initializers", "layers", "load_model", "losses", "metrics", "models", "ops", "optimizers",
+    "constraints", "explain", "initializers", "layers", "load_model", "losses", "metrics", "models", "ops",
+    "optimizers",
     "random", "regularizers", "saving", "utils",
 ]  # fmt: skip
 

@@ -116,7 +116,8 @@ class Layer(WeightOwner):
         """What the layer computes.  Users override this; built-in layers override `forward`."""
         if self._hand_derived is None:
             raise TypeError(
-                f"{type(self).__name__} computes nothing: give it a method `call(self, inputs)` that returns the output."
+                f"{type(self).__name__} computes nothing: give it a method `call(self, inputs)` that returns the "
+                "output."
             )
         call = CallArguments.of(*self.arrange(args, kwargs), kwargs)
         return self._apply_native(call.leaves, call.mask, self._mode(call.training))
@@ -188,7 +189,8 @@ class Layer(WeightOwner):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if "_name" not in self.__dict__:
             raise RuntimeError(
-                f"{type(self).__name__}.__init__ did not call super().__init__(); call it first, before setting attributes."
+                f"{type(self).__name__}.__init__ did not call super().__init__(); call it first, before setting "
+                "attributes."
             )
         if self._uses_call and len(args) > 1:
             args, kwargs = mask_and_mode_by_name(type(self), args, kwargs)
@@ -305,7 +307,9 @@ class Layer(WeightOwner):
         if autodiff.is_traced(value):
             return value
         array = np.asarray(value)
-        if array.dtype.kind == "f" and self.autocast and array.dtype.name != self._dtype:
+        if array.dtype is self._array_type:
+            return array
+        if array.dtype.kind == "f" and self.autocast and array.dtype != self._array_type:
             return array.astype(self._dtype)
         if array.dtype.kind not in "fiub":
             raise TypeError(
@@ -343,7 +347,8 @@ class Layer(WeightOwner):
         if not self.supports_masking:
             if mask is not None and not self.is_operation:
                 warnings.warn(
-                    f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. "
+                    f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached "
+                    "to it. "
                     "However, this layer does not support masking and will therefore destroy the mask information.",
                     stacklevel=3,
                 )

@@ -14,12 +14,12 @@ import numpy as np
 
 from gatewise import configuration, keras2_config, ops, serialization, tree
 from gatewise.arguments import is_array
+from gatewise.functional import Functional
 from gatewise.graph import Node, SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers.input_layer import InputLayer
 from gatewise.layers.lstm import LSTMCell
 from gatewise.layers.recurrent import Recurrent
-from gatewise.model import Functional
 from gatewise.sequential import Sequential
 
 _CODE = ("Lambda", "__lambda__")
@@ -60,7 +60,9 @@ class _FunctionalWriter:
     def __init__(self, model: Functional) -> None:
         self.model = model
         used = {id(node) for node in model._graph.nodes}
-        self.uses = {id(layer): [node for node in layer._inbound_nodes if id(node) in used] for layer in model.operations}
+        self.uses = {
+            id(layer): [node for node in layer._inbound_nodes if id(node) in used] for layer in model.operations
+        }
         self.origins = {
             id(tensor): [entry.name, 0, 0] for tensor, entry in zip(model.inputs, model._entries, strict=True)
         }
@@ -91,7 +93,7 @@ class _FunctionalWriter:
         if node.mask is not None:
             kwargs["mask"] = node.mask
         write = self._exact_argument if node.layer.is_operation else self._argument
-        return {"args": [write(value) for value in args], "kwargs": {key: write(value) for key, value in kwargs.items()}}
+        return {"args": [write(value) for value in args], "kwargs": {key: write(v) for key, v in kwargs.items()}}
 
     def _exact_argument(self, value: Any) -> Any:
         """An argument of an operation: there a tuple, such as an index, is not a list."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gatewise.files import load_model, save_model
-from gatewise.model import Functional, Model
+from gatewise.functional import Functional
+from gatewise.model import Model
 from gatewise.model_config import model_from_config, model_from_json
 from gatewise.sequential import Sequential
 

@@ -129,7 +129,7 @@ def __getattr__(name: str) -> Any:
 
 @functools.cache
 def _numpy_operation(name: str) -> Callable[..., Any]:
-    """The operation of that name.  Not kept among the module's globals: it would hide Python's own any, max, range ..."""
+    """The operation of that name.  Not kept among the module's globals: it would hide Python's own any, max ..."""
     return _operation(_numpy_function(name))
 
 
@@ -358,14 +358,13 @@ def scan(
     return carry, tree.fill(ys[0], stacked)
 
 
-def _activation_names() -> tuple[str, ...]:
-    return (
-        "celu", "elu", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu",
-        "log_sigmoid", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
-        "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "swish", "tanh", "tanh_shrink", "threshold",
-    )  # fmt: skip
+_ACTIVATIONS = (
+    "celu", "elu", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu",
+    "log_sigmoid", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
+    "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "swish", "tanh", "tanh_shrink",
+    "threshold",
+)  # fmt: skip
 
-
-for _name in _activation_names():
+for _name in _ACTIVATIONS:
     if hasattr(activations, _name):
         globals()[_name] = _operation(getattr(activations, _name))

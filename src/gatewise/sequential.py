@@ -8,10 +8,11 @@ from typing import Any
 from gatewise import serialization, tree, validation
 from gatewise.arguments import describe
 from gatewise.context import name_scope
+from gatewise.functional import Functional
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers.input_layer import InputLayer
-from gatewise.model import Functional, Model
+from gatewise.model import Model
 
 
 class Sequential(Functional):
@@ -58,7 +59,8 @@ class Sequential(Functional):
             raise ValueError(f"Only layers can be added to a Sequential model; got {describe(layer)}.{hint}")
         if any(layer.name == other.name for other in self._stack):
             raise ValueError(
-                f"Sequential model '{self.name}' already has a layer named '{layer.name}'; all layers need names of their own."
+                f"Sequential model '{self.name}' already has a layer named '{layer.name}'; all layers need names "
+                "of their own."
             )
         if isinstance(layer, InputLayer):
             if self._stack or self._first is not None:
@@ -96,8 +98,10 @@ class Sequential(Functional):
             self._stack.remove(layer)
             last = self._stack[-1]
             raise ValueError(
-                f"Inside a Sequential model layers have one output; layer '{last.name}' ({type(last).__name__}) returns "
-                f"{len(list(tree.leaves(before)))}, so '{layer.name}' cannot follow it. Leave out return_state=True, or use "
+                f"Inside a Sequential model layers have one output; layer '{last.name}' ({type(last).__name__}) "
+                "returns "
+                f"{len(list(tree.leaves(before)))}, so '{layer.name}' cannot follow it. Leave out "
+                "return_state=True, or use "
                 "Model(inputs, outputs)."
             )
         with name_scope(self.name):
@@ -116,7 +120,8 @@ class Sequential(Functional):
         if self._first is None:
             if input_shape is None:
                 raise ValueError(
-                    f"Sequential model '{self.name}' does not know the shape of its input. Give build() a shape, put an "
+                    f"Sequential model '{self.name}' does not know the shape of its input. Give build() a shape, "
+                    "put an "
                     "Input((steps, features)) first, or give the first layer input_shape=(steps, features)."
                 )
             if not tree.is_shape(input_shape):
@@ -124,7 +129,8 @@ class Sequential(Functional):
             shape = tuple(input_shape)
             if len(shape) < 2:
                 raise ValueError(
-                    f"Sequential model '{self.name}' was built for inputs of shape {validation.drawn(shape)}; the batch comes "
+                    f"Sequential model '{self.name}' was built for inputs of shape {validation.drawn(shape)}; the "
+                    "batch comes "
                     "first: (None, steps, features)."
                 )
             first = self._stack[0].dtype if self._stack else self.dtype

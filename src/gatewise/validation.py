@@ -23,7 +23,8 @@ def positive_integer(value: Any, argument: str, layer: str) -> int:
         elif isinstance(value, float) and value > 0:
             hint = f" Write {argument}={max(1, round(value))}, a whole number."
         raise ValueError(
-            f"{layer}: Received an invalid value for argument `{argument}`, expected a positive integer, got {value!r}.{hint}"
+            f"{layer}: Received an invalid value for argument `{argument}`, expected a positive integer, got "
+            f"{value!r}.{hint}"
         )
     return int(value)
 
@@ -63,6 +64,8 @@ def check_sequence(shape: Sequence[Any], features: int | None, layer: str, cls: 
         ValueError: unless it is (batch, time steps >= 1, `features`).
     """
     shape = tuple(shape)
+    if len(shape) == 3 and shape[1] != 0 and shape[2] and features in (None, shape[2]):
+        return
     expected = drawn((None, None, features), SEQUENCE_AXES)
     if len(shape) != 3:
         hint = {
@@ -74,7 +77,8 @@ def check_sequence(shape: Sequence[Any], features: int | None, layer: str, cls: 
             "TimeDistributed.",
         }.get(len(shape), "")
         raise ValueError(
-            f"Input 0 of layer '{layer}' ({cls}) is incompatible with the layer: expected ndim=3, found ndim={len(shape)}. "
+            f"Input 0 of layer '{layer}' ({cls}) is incompatible with the layer: expected ndim=3, found "
+            f"ndim={len(shape)}. "
             f"Full shape received: {drawn(shape)}\n    expected: {expected}\n    given:    {drawn(shape)}\n{hint}"
         )
     if shape[1] == 0:
@@ -85,7 +89,8 @@ def check_sequence(shape: Sequence[Any], features: int | None, layer: str, cls: 
     if shape[2] is None or shape[2] == 0:
         raise ValueError(
             f"Layer '{layer}' ({cls}) must know the number of features at each step.\n    expected: {expected}\n"
-            f"    given:    {drawn(shape, SEQUENCE_AXES)}\nWrite Input((None, 5)) for any number of steps of 5 features."
+            f"    given:    {drawn(shape, SEQUENCE_AXES)}\nWrite Input((None, 5)) for any number of steps of 5 "
+            "features."
         )
     if features is not None and shape[2] != features:
         swapped = " The last two axes may be swapped: write x.transpose(0, 2, 1)." if shape[1] == features else ""

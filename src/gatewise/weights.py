@@ -168,7 +168,8 @@ class WeightOwner(Saveable):
         """
         if not self.built:
             raise ValueError(
-                f"You tried to call count_params on layer '{self.name}', but the layer isn't built: its weights depend on "
+                f"You tried to call count_params on layer '{self.name}', but the layer isn't built: its weights "
+                "depend on "
                 "the number of features of its input. Call it on data, give it input_shape=(...), or use .build(shape)."
             )
         return sum(v.size for v in self.weights)

@@ -4,8 +4,8 @@ import re
 import sys
 
 import pytest
-from commands import gatewise
 
+from commands import gatewise
 from gatewise.compat import run_script
 
 

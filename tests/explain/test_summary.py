@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from golden import build, load
 
 import gatewise
 from gatewise import Input, Model, Sequential, config
 from gatewise.layers import LSTM, Dense, Dropout, TimeDistributed
+from golden import build, load
 
 SAVED = [(case, folder) for case, folder in load.saved_models("keras3") if build.is_supported(case["spec"])]
 

@@ -8,9 +8,10 @@ import pathlib
 import sys
 
 import pytest
-from golden import load
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from golden import load
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from golden_summaries import sheet_from_box

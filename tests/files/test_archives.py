@@ -9,13 +9,13 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from files.zoo import CUSTOM, SERIES, ZOO, data, same, sequential
-from golden import load
 
 import gatewise as gw
+from files.zoo import CUSTOM, SERIES, ZOO, data, same, sequential
 from gatewise import layers
 from gatewise.models import load_model
 from gatewise.training import losses, metrics, optimizers, schedules
+from golden import load
 
 GOLDEN = [(case, folder) for case, folder in load.saved_models() if (folder / "model.keras").exists()]
 golden = pytest.mark.parametrize("case, folder", GOLDEN, ids=lambda value: getattr(value, "name", ""))

@@ -5,12 +5,12 @@ import zipfile
 
 import numpy as np
 import pytest
-from files.zoo import CUSTOM, SERIES, ZOO, same
-from golden import load
 
 import gatewise as gw
+from files.zoo import CUSTOM, SERIES, ZOO, same
 from gatewise import layers, model_config
 from gatewise.models import clone_model, model_from_json
+from golden import load
 
 GOLDEN = [(case, folder) for case, folder in load.saved_models() if (folder / "model.keras").exists()]
 LAYER = {"module": "keras.layers", "registered_name": None}

@@ -5,12 +5,12 @@ import os
 import h5py
 import numpy as np
 import pytest
-from files.zoo import CUSTOM, SERIES, ZOO, data, same, sequential
-from golden import load
 
 import gatewise as gw
+from files.zoo import CUSTOM, SERIES, ZOO, data, same, sequential
 from gatewise import layers
 from gatewise.models import load_model, model_from_json
+from golden import load
 
 GOLDEN = [folder for _, folder in load.saved_models() if (folder / "model.weights.h5").exists()]
 

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from golden import load
 from problems import assert_results_close
 
 from gatewise import kernels
 from gatewise.kernels import reference
+from golden import load
 
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan])
 

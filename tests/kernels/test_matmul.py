@@ -37,7 +37,8 @@ def layouts(a):
     """The same matrix in other memory layouts."""
     wide = np.zeros((a.shape[0] * 2, a.shape[1] * 3), a.dtype)
     wide[::2, ::3] = a
-    return [a, np.asfortranarray(a), wide[::2, ::3], np.ascontiguousarray(a[::-1])[::-1], np.ascontiguousarray(a[:, ::-1])[:, ::-1]]
+    upside_down, mirrored = np.ascontiguousarray(a[::-1])[::-1], np.ascontiguousarray(a[:, ::-1])[:, ::-1]
+    return [a, np.asfortranarray(a), wide[::2, ::3], upside_down, mirrored]
 
 
 def test_layouts_are_all_the_same_product():

@@ -2,16 +2,12 @@
 
 import numpy as np
 import pytest
-from golden import load
 from problems import assert_results_close, dropout, problem, random_mask
 
 from gatewise.kernels import reference
+from golden import load
 
-GOLDEN = [
-    case
-    for case in load.cases("layers", "lstm")
-    if case["spec"]["class"] == "LSTM" and len(case["calls"]) == 1
-]
+GOLDEN = [case for case in load.cases("layers", "lstm") if case["spec"]["class"] == "LSTM" and len(case["calls"]) == 1]
 
 
 def softmax(x):
@@ -67,9 +63,9 @@ def test_activation_derivatives(name):
     x = np.random.default_rng(0).normal(size=2000) * 3
     step = 1e-6
     slope = reference.activation_backward(name, np.ones_like(x), x)
-    differences = (
-        reference.activation_forward(name, x + step) - reference.activation_forward(name, x - step)
-    ) / (2 * step)
+    differences = (reference.activation_forward(name, x + step) - reference.activation_forward(name, x - step)) / (
+        2 * step
+    )
     kinks = np.array([-3, -2.5, -1, -0.5, 0, 0.5, 1, 2.5, 3, 6])
     away = np.min(np.abs(x[:, None] - kinks), axis=1) > 2 * step
     assert_results_close([slope[away]], [differences[away]], 1e-8)

@@ -13,12 +13,13 @@ from gatewise import tree
 from gatewise.explain.accounting import GateAccount, LayerAccount, MatrixAccount, ModelAccount, OutputForm, Part, Shape
 from gatewise.explain.arithmetic import Expression, Number, plus, times
 from gatewise.explain.walk import Walk, counts, known_input, output_shape_of, unknown
+from gatewise.functional import Functional
 from gatewise.layer import Layer
 from gatewise.layers.dense import Dense
 from gatewise.layers.lstm import LSTM, LSTMCell
 from gatewise.layers.recurrent import Recurrent
 from gatewise.layers.time_distributed import TimeDistributed
-from gatewise.model import Functional, Model
+from gatewise.model import Model
 from gatewise.sequential import Sequential
 
 LSTM_GATES = (("i", "input"), ("f", "forget"), ("c", "candidate"), ("o", "output"))

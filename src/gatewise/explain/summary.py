@@ -14,8 +14,8 @@ from gatewise.explain.accounting import LayerAccount
 from gatewise.explain.counting import account_as_it_is
 from gatewise.explain.tables import Row, Sheet, box_text, ruled_text
 from gatewise.explain.walk import output_shape_of
+from gatewise.functional import Functional
 from gatewise.layer import Layer
-from gatewise.model import Functional
 from gatewise.sequential import Sequential
 
 STYLES = ("keras3", "classic")

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from gatewise.config import snake_case
+from gatewise.functional import Functional
 from gatewise.layer import Layer
-from gatewise.model import Functional, Model
+from gatewise.model import Model
 
 
 def places(model: Layer) -> Iterator[tuple[str, Layer, bool]]:

@@ -51,9 +51,7 @@ def lstm_forward(
     h_dropout: np.ndarray | None = None,
 ) -> LSTMTape:
     """Runs an LSTM over whole sequences and keeps what `lstm_backward` reads: see `reference.lstm_forward`."""
-    return LSTMTape(
-        *_lstm_forward(x, h0, c0, W, U, b, mask, activation, recurrent_activation, x_dropout, h_dropout)
-    )
+    return LSTMTape(*_lstm_forward(x, h0, c0, W, U, b, mask, activation, recurrent_activation, x_dropout, h_dropout))
 
 
 __all__ = [

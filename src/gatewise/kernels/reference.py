@@ -327,9 +327,7 @@ def _lstm_gradients(
 # ---- products and optimizers ----------------------------------------------------------------------------
 
 
-def matmul(
-    a: Array, b: Array, out: Array | None = None, accumulate: bool = False, bias: Array | None = None
-) -> Array:
+def matmul(a: Array, b: Array, out: Array | None = None, accumulate: bool = False, bias: Array | None = None) -> Array:
     """a (M, K) times b (K, L), plus bias (L,); into out, or added to it."""
     product = a @ b
     if bias is not None:

@@ -41,6 +41,7 @@ def serialize(layer: Layer) -> dict[str, Any]:
 
 
 __all__ = [
-    "LAYERS", "LSTM", "REGISTRY", "Activation", "Dense", "Dropout", "Input", "InputLayer", "LSTMCell", "Layer", "Masking",
+    "LAYERS", "LSTM", "REGISTRY", "Activation", "Dense", "Dropout", "Input", "InputLayer", "LSTMCell", "Layer",
+    "Masking",
     "Recurrent", "TimeDistributed", "deserialize", "serialize",
 ]  # fmt: skip

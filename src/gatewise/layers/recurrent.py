@@ -269,7 +269,8 @@ class Recurrent(Layer):
         held = self._states[0].shape[0]
         if held != batch:
             raise ValueError(
-                f"Layer '{self.name}' is stateful: it keeps one state for each of {held} sequences, and this batch has {batch}.\n"
+                f"Layer '{self.name}' is stateful: it keeps one state for each of {held} sequences, and this batch "
+                f"has {batch}.\n"
                 f"    expected: {validation.drawn((held, None, self._features), validation.SEQUENCE_AXES)}\n"
                 f"    given:    {validation.drawn((batch, None, self._features), validation.SEQUENCE_AXES)}\n"
                 f"Give a number of sequences that {held} divides (batch_size={held}), or call reset_states() to begin "
