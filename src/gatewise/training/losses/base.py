@@ -68,7 +68,7 @@ class Loss:
         if sample_weight is None and mask is None and self.reduction in _MEANS:
             value, back = self._mean(y_true, y_pred)
             if back is not None:
-                return float(value), lambda d_value=1.0: back(d_value)
+                return float(value), back
         values, back = self._values(y_true, y_pred)
         mask = self._combine(mask, y_true, y_pred)
         value, spread = reduce_weighted(values, sample_weight, mask, self.reduction)

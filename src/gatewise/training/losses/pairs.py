@@ -96,7 +96,7 @@ def elementwise(symmetric: bool = False, reduction: str = "mean") -> Callable[[C
             values, pullback, size = run(y_true, y_pred, options)
             count = values.size if size != 1 else values.size // max(values.shape[options.get("axis", -1)], 1)
             count = count or 1  # the mean of nothing is 0, as in Keras
-            return np.add.reduce(values, axis=None) / count, lambda d: sum_to(pullback(d / count), shape)
+            return np.add.reduce(values, axis=None) / count, lambda d=1.0: sum_to(pullback(d / count), shape)
 
         return _publish(pair, forward, total, symmetric)
 
@@ -114,7 +114,7 @@ def samplewise(valid: Callable[..., Any] | None = None) -> Callable[[Callable[..
         def total(y_true: Any, y_pred: Any, **options: Any) -> Pair:
             values, pullback = forward(y_true, y_pred, **options)
             count = values.size or 1
-            return np.add.reduce(values, axis=None) / count, lambda d: pullback(d / count)
+            return np.add.reduce(values, axis=None) / count, lambda d=1.0: pullback(d / count)
 
         return _publish(pair, forward, total, False, valid)
 

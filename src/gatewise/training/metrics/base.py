@@ -128,14 +128,19 @@ class Mean(Metric):
             weight = 1.0 if sample_weight is None else sample_weight
             self.add(values * weight, weight)
             return
+        if sample_weight is None:
+            # The sum of the samples' means, each of the same number of values.
+            values = np.asarray(values, np.float64)
+            count = values.shape[0] if values.ndim else 1
+            self.add(np.add.reduce(values, axis=None) / (values.size // count if values.size else 1), count)
+            return
         values, weight = samplewise(values, sample_weight, np.mean)
-        count = (values.shape[0] if values.ndim else 1) if weight is None else np.add.reduce(weight, axis=None)
-        self.add(np.add.reduce(values, axis=None), count)
+        self.add(np.add.reduce(values, axis=None), np.add.reduce(weight, axis=None))
 
     def add(self, total: Any, count: Any) -> None:
         """Count a sum of `count` values."""
-        self.total.array[...] += total
-        self.count.array[...] += count
+        self.total.array[()] += total
+        self.count.array[()] += count
 
     def reset_state(self) -> None:
         self.total.array[...] = 0
