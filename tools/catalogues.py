@@ -25,7 +25,8 @@ def extract() -> Catalog:
     """The messages in the code."""
     found = Catalog(project="gatewise", charset="utf-8", header_comment="# Messages of gatewise.explain.", fuzzy=False)
     for filename, _line, message, comments, context in extract_from_dir(SOURCES, [("**.py", "python")]):
-        found.add(message, None, [(f"explain/{filename}", None)], auto_comments=comments, context=context)
+        places: list = [(f"explain/{filename}", None)]  # no line numbers: they would change with every edit
+        found.add(message, None, places, auto_comments=comments, context=context)
     return found
 
 

@@ -223,7 +223,7 @@ def _make_vjp() -> Callable[..., Any]:
     _box_types()
     if not hasattr(ArrayBox, "__array_function__"):
         # autograd's arrays answer np.tanh (a ufunc) but not np.mean or np.concatenate; users write both.
-        ArrayBox.__array_function__ = _call_traced_form
+        ArrayBox.__array_function__ = _call_traced_form  # type: ignore[attr-defined]
     return make_vjp
 
 

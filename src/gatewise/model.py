@@ -41,7 +41,8 @@ class Model(Trainer, Layer):
             from gatewise.functional import Functional
 
             cls = type(self)
-            self.__class__ = type(cls.__name__, (cls, Functional), {"__module__": cls.__module__})
+            bases: Any = (cls, Functional)
+            self.__class__ = type(cls.__name__, bases, {"__module__": cls.__module__})  # type: ignore[assignment]
             Functional.__init__(self, *args, **kwargs)  # type: ignore[arg-type]
             return
         if args:
@@ -136,7 +137,7 @@ class Model(Trainer, Layer):
         """Set the states of all stateful layers, at any depth, to zero."""
         for layer in all_layers(self):
             if not isinstance(layer, Model) and getattr(layer, "stateful", False):
-                layer.reset_states()
+                layer.reset_states()  # type: ignore[attr-defined]
 
     reset_state = reset_states
 

@@ -51,6 +51,9 @@ class Variable:
         name: the last part of its path.
         path: "layer/name"; default is `name`.
         regularizer, constraint: objects of gatewise.regularizers and gatewise.constraints, or None.
+
+    Attributes:
+        array: the memory itself, for kernels: writable, and never a traced value.  Call `touch` after writing.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class Variable:
             value = initializer
             if dtype is None and not hasattr(value, "dtype"):
                 dtype = config.floatx() if np.asarray(value).dtype.kind == "f" else None
-        self._array = np.array(value, dtype=dtype, order="C")
+        self.array = np.array(value, dtype=dtype, order="C")
         self.name = name or config.unique_name("variable")
         self.path = path or self.name
         self._trainable = bool(trainable)
@@ -98,24 +101,19 @@ class Variable:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self._array.shape
+        return self.array.shape
 
     @property
     def ndim(self) -> int:
-        return self._array.ndim
+        return self.array.ndim
 
     @property
     def size(self) -> int:
-        return self._array.size
+        return self.array.size
 
     @property
     def dtype(self) -> str:
-        return self._array.dtype.name
-
-    @property
-    def array(self) -> np.ndarray:
-        """The memory itself, for kernels: writable, and never a traced value.  Call `touch` after writing."""
-        return self._array
+        return self.array.dtype.name
 
     @property
     def value(self) -> Any:
@@ -123,7 +121,7 @@ class Variable:
         bound = getattr(_traced, "values", None)
         if bound is not None and self in bound:
             return bound[self]
-        view = self._array.view()
+        view = self.array.view()
         view.flags.writeable = False
         return view
 
@@ -150,7 +148,7 @@ class Variable:
 
     def numpy(self) -> np.ndarray:
         """A copy of the value."""
-        return self._array.copy()
+        return self.array.copy()
 
     def assign(self, value: Any) -> Any:
         """Replace the value by another of the same shape and return it.
@@ -165,49 +163,49 @@ class Variable:
             )
         before = getattr(_traced, "before", None)
         if before is not None:
-            before.setdefault(self, self._array.copy())
-        np.copyto(self._array, value, casting="unsafe")
+            before.setdefault(self, self.array.copy())
+        np.copyto(self.array, value, casting="unsafe")
         self._clock.tick()
         return self.value
 
     def assign_add(self, value: Any) -> Any:
-        return self.assign(self._array + np.asarray(value))
+        return self.assign(self.array + np.asarray(value))
 
     def assign_sub(self, value: Any) -> Any:
-        return self.assign(self._array - np.asarray(value))
+        return self.assign(self.array - np.asarray(value))
 
     def move_to(self, store: ParameterStore, memory: np.ndarray) -> None:
         """Carry the value into `memory`, a part of `store`, and live there from now on."""
-        np.copyto(memory, self._array)
-        self._array = memory
+        np.copyto(memory, self.array)
+        self.array = memory
         self.store = store
         self._clock = store.clock
 
     def __repr__(self) -> str:
-        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self._array}>"
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self.array}>"
 
     def __len__(self) -> int:
-        return len(self._array)
+        return len(self.array)
 
     def __float__(self) -> float:
-        return float(self._array)
+        return float(self.array)
 
     def __int__(self) -> int:
-        return int(self._array)
+        return int(self.array)
 
     def __bool__(self) -> bool:
-        return bool(self._array)
+        return bool(self.array)
 
     def __getitem__(self, index: Any) -> Any:
         return self.value[index]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         value = np.asarray(self.value, dtype=dtype)
-        return value.copy() if copy and np.may_share_memory(value, self._array) else value
+        return value.copy() if copy and np.may_share_memory(value, self.array) else value
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy (copy.deepcopy, pickle) has memory of its own until a store takes it in.
-        return {**self.__dict__, "_array": self._array.copy(), "store": None, "_clock": _Clock()}
+        return {**self.__dict__, "array": self.array.copy(), "store": None, "_clock": _Clock()}
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return getattr(ufunc, method)(*_values(inputs), **kwargs)

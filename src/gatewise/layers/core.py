@@ -84,7 +84,7 @@ class Masking(Layer):
     def may_create_mask(self) -> bool:
         return True
 
-    def _counts(self, x: np.ndarray) -> np.ndarray:
+    def _counts(self, x: np.ndarray) -> Any:
         differs = ~np.isnan(x) if np.isnan(self.mask_value) else x != x.dtype.type(self.mask_value)
         return differs.any(axis=-1)
 

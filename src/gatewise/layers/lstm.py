@@ -67,7 +67,7 @@ class LSTMCell(Layer):
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.recurrent_initializer = initializers.get(recurrent_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
+        self.bias_initializer: Any = initializers.get(bias_initializer)
         self.unit_forget_bias = bool(unit_forget_bias)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
@@ -182,24 +182,29 @@ class LSTMCell(Layer):
         h0, c0 = states or (None, None)
         x_dropout, h_dropout = self.dropout_multipliers(x.shape, training)
         known = self._kernel_activations()
-        room = kernels if known else reference
+        room: Any = kernels if known else reference
         chosen = known or tuple(activations.forward_of(f) for f in (self.activation, self.recurrent_activation))
         tape = room.lstm_forward(x, h0, c0, W, U, b, mask, *chosen, x_dropout, h_dropout)
         last = [tape.h[:, -1], tape.c[:, -1]]
 
         def pullback(dh: Any, d_last: Sequence[Any], wants_dx: bool) -> tuple[Any, list, dict]:
-            trained = [
-                v is not None and v.trainable and self.trainable
-                for v in (self.kernel, self.recurrent_kernel, self.bias)
-            ]
             dx, dh0, dc0, dW, dU, db = room.lstm_backward(
                 tape, x, h0, c0, W, U, dh, *d_last, mask, *chosen, x_dropout, h_dropout,
-                wants=(wants_dx, h0 is not None, *trained),
+                wants=(wants_dx, h0 is not None, *self._trained_weights()),
             )  # fmt: skip
             pairs = ((self.kernel, dW), (self.recurrent_kernel, dU), (self.bias, db))
-            return dx, [dh0, dc0], {v: d for v, d in pairs if d is not None}
+            return dx, [dh0, dc0], {v: d for v, d in pairs if v is not None and d is not None}
 
         return tape.h, last, pullback
+
+    def _trained_weights(self) -> tuple[bool, bool, bool]:
+        """Whether the gradients of kernel, recurrent kernel and bias are wanted."""
+        on, bias = self._trainable, self.bias
+        return (
+            on and self.kernel.trainable,
+            on and self.recurrent_kernel.trainable,
+            on and bias is not None and bias.trainable,
+        )
 
     def dropout_multipliers(self, shape: Sequence[int], training: bool) -> tuple[Any, Any]:
         """What x (N, F) and h (N, H) are multiplied by at every step in training; None for one."""
