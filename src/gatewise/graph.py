@@ -147,7 +147,10 @@ class Node:
 class _Step:
     """A node with its tensors replaced by slot numbers."""
 
-    __slots__ = ("inputs", "layer", "mask", "mask_slot", "node", "outputs", "structure", "training")
+    __slots__ = (
+        "creates_mask", "inputs", "is_given_mask", "layer", "mask", "mask_slot", "node", "outputs", "structure",
+        "training",
+    )  # fmt: skip
 
     def __init__(self, node: Node, slot_of: dict[int, int]) -> None:
         self.node = node
@@ -158,6 +161,8 @@ class _Step:
         self.training = node.training
         self.mask_slot = slot_of[id(node.mask)] if isinstance(node.mask, SymbolicTensor) else None
         self.mask = None if self.mask_slot is not None else node.mask
+        self.is_given_mask = node.mask is not None
+        self.creates_mask = bool(node.layer.may_create_mask)
 
 
 class Graph:
@@ -189,20 +194,21 @@ class Graph:
         self._input_slots = [slot_of[id(x)] for x in self.inputs]
         self._output_slots = [slot_of[id(y)] for y in self.outputs]
         self._steps = [_Step(node, slot_of) for node in self.nodes]
-        self._wanted: tuple[tuple, list[bool]] = ((), [])
+        self._known_way: tuple[tuple, list[tuple[int, _Step, bool]]] = ((), [])
 
     def run(self, values: Iterable[Any], masks: Sequence[Any] | None = None, training: bool = False) -> tuple:
         """The outputs and their masks, as two lists; nothing is kept for a way back."""
         slots, slot_masks = self._begin(values, masks)
+        masked = masks is not None
         for step in self._steps:
-            mask = _mask_for(step, slots, slot_masks)
+            mask = _mask_for(step, slots, slot_masks) if masked or step.is_given_mask else None
             y = step.layer.compute(
                 [slots[k] for k in step.inputs],
                 mask,
                 training if step.training is None else step.training,
                 step.structure,
             )
-            self._end_step(step, y, mask, slots, slot_masks)
+            masked |= _end_step(step, y, mask, slots, slot_masks)
         return self._results(slots, slot_masks)
 
     def forward(self, values: Iterable[Any], masks: Sequence[Any] | None = None, training: bool = False) -> tuple:
@@ -212,9 +218,10 @@ class Graph:
         the inputs (None where nothing flows) and {variable: gradient}.
         """
         slots, slot_masks = self._begin(values, masks)
+        masked = masks is not None
         pullbacks = []
         for step in self._steps:
-            mask = _mask_for(step, slots, slot_masks)
+            mask = _mask_for(step, slots, slot_masks) if masked or step.is_given_mask else None
             y, pullback = step.layer.differentiate(
                 [slots[k] for k in step.inputs],
                 mask,
@@ -222,7 +229,7 @@ class Graph:
                 step.structure,
             )
             pullbacks.append(pullback)
-            self._end_step(step, y, mask, slots, slot_masks)
+            masked |= _end_step(step, y, mask, slots, slot_masks)
 
         def pullback(d_outputs: Sequence[Any], wants_dx: bool = True) -> tuple[tuple, dict]:
             return self._back(pullbacks, d_outputs, wants_dx)
@@ -241,22 +248,6 @@ class Graph:
                 slot_masks[k] = mask
         return slots, slot_masks
 
-    def _end_step(self, step: _Step, y: Any, mask: Any, slots: list, slot_masks: list) -> None:
-        if type(y) is np.ndarray:
-            slots[step.outputs[0]] = y
-            flat = [y]
-        else:
-            flat = list(tree.leaves(y))
-            for slot, value in zip(step.outputs, flat, strict=True):
-                slots[slot] = value
-        if mask is not None or step.layer.may_create_mask:
-            for slot, found in zip(
-                step.outputs,
-                step.layer.masks_after([slots[k] for k in step.inputs], flat, mask),
-                strict=False,
-            ):
-                slot_masks[slot] = found
-
     def _results(self, slots: list, slot_masks: list) -> tuple[list, list]:
         return [slots[k] for k in self._output_slots], [slot_masks[k] for k in self._output_slots]
 
@@ -265,37 +256,57 @@ class Graph:
         for slot, dy in zip(self._output_slots, d_outputs, strict=True):
             _accumulate(d_slots, slot, dy)
         gradients: dict[Any, Any] = {}
-        for step, pullback, wants in zip(
-            reversed(self._steps), reversed(pullbacks), reversed(self._wanting_steps(wants_dx)), strict=True
-        ):
-            if len(step.outputs) == 1:
-                dy = d_slots[step.outputs[0]]
-                if dy is None:
-                    continue
-            else:
-                dy = [d_slots[k] for k in step.outputs]
-                if all(d is None for d in dy):
-                    continue
-            dxs, found = pullback(dy, wants)
-            for variable, gradient in found.items():
-                before = gradients.get(variable)
-                gradients[variable] = gradient if before is None else before + gradient
-            for k, dx in zip(step.inputs, dxs, strict=False):
-                _accumulate(d_slots, k, dx)
+        for position, step, wants in self._way_back(wants_dx):
+            dys = [d_slots[k] for k in step.outputs]
+            dy = dys[0] if len(dys) == 1 else dys
+            if dy is None or (dy is dys and all(d is None for d in dys)):
+                continue
+            dxs, found = pullbacks[position](dy, wants)
+            if gradients.keys().isdisjoint(found):
+                gradients.update(found)
+            else:  # the layer is used more than once
+                for variable, gradient in found.items():
+                    gradients[variable] = gradients[variable] + gradient if variable in gradients else gradient
+            if wants:
+                for k, dx in zip(step.inputs, dxs, strict=False):
+                    _accumulate(d_slots, k, dx)
         return tuple(d_slots[k] for k in self._input_slots), gradients
 
-    def _wanting_steps(self, wants_dx: bool) -> list[bool]:
-        """For each step, whether the gradients of its inputs lead to a trainable variable (or to a wanted input)."""
-        if self._wanted[0] == (wants_dx, structure_clock.stamp):
-            return self._wanted[1]
+    def _way_back(self, wants_dx: bool) -> list[tuple[int, _Step, bool]]:
+        """The steps from the last to the first, each with its position and whether its inputs' gradients are wanted.
+
+        They are if they lead to a trainable variable, or to an input of the graph that wants its own.
+        """
+        known_for, way = self._known_way
+        if known_for == (wants_dx, structure_clock.stamp):
+            return way
         slots = set(self._input_slots) if wants_dx else set()
-        wanting = []
-        for step in self._steps:
-            wanting.append(any(k in slots for k in step.inputs))
-            if wanting[-1] or step.layer.has_trainable_variables:
+        way = []
+        for position, step in enumerate(self._steps):
+            wants = any(k in slots for k in step.inputs)
+            way.append((position, step, wants))
+            if wants or step.layer.has_trainable_variables:
                 slots.update(step.outputs)
-        self._wanted = ((wants_dx, structure_clock.stamp), wanting)
-        return wanting
+        way.reverse()
+        self._known_way = ((wants_dx, structure_clock.stamp), way)
+        return way
+
+
+def _end_step(step: _Step, y: Any, mask: Any, slots: list, slot_masks: list) -> bool:
+    """Put a step's outputs, and their masks if there may be any, into their slots; True if there may be."""
+    if type(y) is np.ndarray:
+        slots[step.outputs[0]] = y
+        flat = [y]
+    else:
+        flat = list(tree.leaves(y))
+        for slot, value in zip(step.outputs, flat, strict=True):
+            slots[slot] = value
+    if mask is None and not step.creates_mask:
+        return False
+    inputs = [slots[k] for k in step.inputs]
+    for slot, found in zip(step.outputs, step.layer.masks_after(inputs, flat, mask), strict=False):
+        slot_masks[slot] = found
+    return True
 
 
 def _accumulate(d_slots: list, slot: int, gradient: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gatewise import activations, constraints, initializers, kernels, regularizers, validation
 from gatewise.layer import Layer
 from gatewise.variable import Variable
@@ -95,15 +97,17 @@ class Dense(Layer):
         W = self.kernel.array
         rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
         z = kernels.matmul(rows, W, bias=None if self.bias is None else self.bias.array)
-        y, activation_pullback = activations.forward_of(self.activation)(z.reshape(*x.shape[:-1], self.units))
+        z = z if x.ndim == 2 else z.reshape(*x.shape[:-1], self.units)
+        y, activation_pullback = activations.forward_of(self.activation)(z)
 
         def pullback(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
-            dz = activation_pullback(dy).reshape(-1, self.units)
+            dz = activation_pullback(dy)
+            dz = dz if dz.ndim == 2 else dz.reshape(-1, self.units)
             gradients = {}
-            if self.trainable and self.kernel.trainable:
+            if self._trainable and self.kernel.trainable:
                 gradients[self.kernel] = kernels.matmul(rows.T, dz)
-            if self.bias is not None and self.trainable and self.bias.trainable:
-                gradients[self.bias] = dz.sum(axis=0)
+            if self.bias is not None and self._trainable and self.bias.trainable:
+                gradients[self.bias] = np.add.reduce(dz, axis=0)
             return (kernels.matmul(dz, W.T).reshape(x.shape) if wants_dx else None,), gradients
 
         return y, pullback
