@@ -141,8 +141,12 @@ class Functional(Model):
         Raises:
             ValueError: for a shape that does not suit the layers it would reach.
         """
-        found = [self._in_type_and_rank(k, x) for k, x in enumerate(inputs)]
-        samples = tuple(x.shape[1:] for x in found)
+        if len(inputs) == 1:
+            found = [self._in_type_and_rank(0, inputs[0])]
+            samples = (found[0].shape[1:],)
+        else:
+            found = [self._in_type_and_rank(k, x) for k, x in enumerate(inputs)]
+            samples = tuple([x.shape[1:] for x in found])
         if samples not in self._accepted_shapes:
             if not all(_fits(x.shape, wanted.shape) for x, wanted in zip(found, self.inputs, strict=True)):
                 self._check_other_shapes([x.shape for x in found])

@@ -148,8 +148,8 @@ class _Step:
     """A node with its tensors replaced by slot numbers."""
 
     __slots__ = (
-        "creates_mask", "inputs", "is_given_mask", "layer", "mask", "mask_slot", "node", "outputs", "structure",
-        "training",
+        "creates_mask", "inputs", "is_given_mask", "layer", "mask", "mask_slot", "node", "only_input", "only_output",
+        "outputs", "structure", "training",
     )  # fmt: skip
 
     def __init__(self, node: Node, slot_of: dict[int, int]) -> None:
@@ -162,7 +162,14 @@ class _Step:
         self.mask_slot = slot_of[id(node.mask)] if isinstance(node.mask, SymbolicTensor) else None
         self.mask = None if self.mask_slot is not None else node.mask
         self.is_given_mask = node.mask is not None
+        # Most steps have one input and one output; asking for those costs a training step of a small model least.
+        self.only_input = self.inputs[0] if len(self.inputs) == 1 else None
+        self.only_output = self.outputs[0] if len(self.outputs) == 1 else None
         self.creates_mask = bool(node.layer.may_create_mask)
+
+    def taken_from(self, slots: list) -> list:
+        """The step's inputs."""
+        return [slots[k] for k in self.inputs] if self.only_input is None else [slots[self.only_input]]
 
 
 class Graph:
@@ -203,7 +210,7 @@ class Graph:
         for step in self._steps:
             mask = _mask_for(step, slots, slot_masks) if masked or step.is_given_mask else None
             y = step.layer.compute(
-                [slots[k] for k in step.inputs],
+                step.taken_from(slots),
                 mask,
                 training if step.training is None else step.training,
                 step.structure,
@@ -223,7 +230,7 @@ class Graph:
         for step in self._steps:
             mask = _mask_for(step, slots, slot_masks) if masked or step.is_given_mask else None
             y, pullback = step.layer.differentiate(
-                [slots[k] for k in step.inputs],
+                step.taken_from(slots),
                 mask,
                 training if step.training is None else step.training,
                 step.structure,
@@ -249,6 +256,9 @@ class Graph:
         return slots, slot_masks
 
     def _results(self, slots: list, slot_masks: list) -> tuple[list, list]:
+        if len(self._output_slots) == 1:
+            only = self._output_slots[0]
+            return [slots[only]], [slot_masks[only]]
         return [slots[k] for k in self._output_slots], [slot_masks[k] for k in self._output_slots]
 
     def _back(self, pullbacks: list, d_outputs: Sequence[Any], wants_dx: bool) -> tuple[tuple, dict]:
@@ -257,10 +267,14 @@ class Graph:
             _accumulate(d_slots, slot, dy)
         gradients: dict[Any, Any] = {}
         for position, step, wants in self._way_back(wants_dx):
-            dys = [d_slots[k] for k in step.outputs]
-            dy = dys[0] if len(dys) == 1 else dys
-            if dy is None or (dy is dys and all(d is None for d in dys)):
-                continue
+            if step.only_output is not None:
+                dy = d_slots[step.only_output]
+                if dy is None:
+                    continue
+            else:
+                dy = [d_slots[k] for k in step.outputs]
+                if all(d is None for d in dy):
+                    continue
             dxs, found = pullbacks[position](dy, wants)
             if gradients.keys().isdisjoint(found):
                 gradients.update(found)
@@ -270,7 +284,7 @@ class Graph:
             if wants:
                 for k, dx in zip(step.inputs, dxs, strict=False):
                     _accumulate(d_slots, k, dx)
-        return tuple(d_slots[k] for k in self._input_slots), gradients
+        return tuple([d_slots[k] for k in self._input_slots]), gradients
 
     def _way_back(self, wants_dx: bool) -> list[tuple[int, _Step, bool]]:
         """The steps from the last to the first, each with its position and whether its inputs' gradients are wanted.

@@ -190,7 +190,10 @@ class Objective:
                 logs.update(result)
             else:
                 logs[key] = result
-        return {key: float(v) if np.ndim(v) == 0 else v for key, v in logs.items()}
+        for key, value in logs.items():
+            if value.__class__ is not float:
+                logs[key] = float(value) if np.ndim(value) == 0 else value
+        return logs
 
     def reset(self) -> None:
         """Begin all running means anew."""

@@ -52,6 +52,8 @@ class Preparing(Compiled):
 
     def _flat_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None) -> Batch:
         """Everything given for one batch (or a whole dataset) as flat lists of arrays of one length."""
+        if sample_weight is None and class_weight is None and self._needs_no_preparation(x, y):
+            return Batch([x], [y], None, None)
         xs, structure = self._flat_x(x)
         ys = self._flat_y(y)
         weights = self._flat_weights(sample_weight, len(ys or [None]))
@@ -62,6 +64,18 @@ class Preparing(Compiled):
             by_class = class_weights(ys[0], class_weight, self._data_types()[1])
             weights = [by_class if weights is None or weights[0] is None else by_class * weights[0]]
         return Batch(xs, ys, weights, structure)
+
+    def _needs_no_preparation(self, x: Any, y: Any) -> bool:
+        """True for two arrays, as long as each other, in the types of the only input and the only output."""
+        if type(x) is not np.ndarray or type(y) is not np.ndarray or not x.ndim or not y.ndim or not self.built:
+            return False
+        inputs, outputs = getattr(self, "inputs", ()), getattr(self, "outputs", ())
+        return (
+            len(inputs) == len(outputs) == 1
+            and x.dtype is inputs[0].array_type
+            and y.dtype is outputs[0].array_type
+            and len(x) == len(y) > 0
+        )
 
     def _flat_y(self, y: Any) -> list | None:
         """The targets, one for each output; None for an output that has no loss and was given none.
