@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         utils,
     )
     from gatewise.explain import account
+    from gatewise.files import load_model
     from gatewise.layer import Layer
     from gatewise.layers import Input
     from gatewise.model import Model
