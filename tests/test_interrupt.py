@@ -20,9 +20,10 @@ X, Y = data()
 pytestmark = pytest.mark.skipif(not hasattr(signal, "raise_signal"), reason="needs signals")
 
 SCRIPT = """
-    import sys, numpy as np, gatewise
+    import signal, sys, numpy as np, gatewise
     from gatewise.layers import LSTM, Dense
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job begins with Ctrl-C ignored
     gatewise.utils.set_random_seed(0)
     model = gatewise.Sequential([gatewise.Input((5, 3)), LSTM(4), Dense(1)])
     model.compile("adam", "mse")
@@ -53,13 +54,24 @@ SCRIPT = """
 """
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts():
+    """Python's own handler, which a test run in the background does not begin with."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_a_process_that_is_interrupted():
     command = [sys.executable, "-c", textwrap.dedent(SCRIPT)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "running\n"
         time.sleep(0.05)
         os.kill(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (out, process.returncode) == ("usable\n", 0), err
 
 
