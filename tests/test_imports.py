@@ -13,7 +13,7 @@ ROOMS = [
     ["version", "suggest", "config", "kernels"],
     ["variable", "autodiff", "tree", "context", "masks", "arguments", "validation", "serialization", "random"]
     + ["activations", "initializers", "regularizers", "constraints", "configuration", "saveable", "weights"]
-    + ["graph"],
+    + ["graph", "described"],
     ["layer", "probing", "ops"],
     ["layers"],
     ["training", "losses", "metrics", "optimizers", "callbacks"],

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import autodiff, config, configuration, masks, regularizers, tree
+from gatewise import autodiff, config, masks, regularizers, tree
 from gatewise.arguments import (
     CallArguments,
     call_parameters,
@@ -28,12 +28,12 @@ from gatewise.arguments import (
     standard_dtype,
 )
 from gatewise.context import collected_losses, mode, name_scope, record_loss, running
+from gatewise.described import Described
 from gatewise.graph import Node, SymbolicTensor
 from gatewise.variable import Variable, structure_clock, traced_values, tracing
-from gatewise.weights import WeightOwner
 
 
-class Layer(WeightOwner):
+class Layer(Described):
     """A function of arrays with weights, counted, named and saved as in Keras.
 
     Args:
@@ -416,67 +416,6 @@ class Layer(WeightOwner):
             return probed_outputs(self, leaves, structure)
         shape = self._shape_to_build([tuple(leaf.shape) for leaf in leaves], structure)
         return tree.map_shapes(lambda s: SymbolicTensor(s, self._dtype), self.compute_output_shape(shape))
-
-    # --- names, shapes, configuration ------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @name.setter
-    def name(self, value: str) -> None:
-        self._name = value
-
-    @property
-    def dtype(self) -> str:
-        return self._dtype
-
-    compute_dtype = dtype
-    variable_dtype = dtype
-
-    @property
-    def path(self) -> str:
-        return self._name
-
-    @property
-    def losses(self) -> list[Any]:
-        """The weights' regularization terms."""
-        return [v.regularizer(v.array) for v in self.trainable_weights if v.regularizer is not None]
-
-    def _connected(self, what: str) -> Node:
-        if not self._inbound_nodes:
-            raise AttributeError(f"Layer '{self.name}' was not called on an Input yet, so it has no {what}.")
-        return self._inbound_nodes[0]
-
-    @property
-    def input(self) -> Any:
-        found = self._connected("input").inputs
-        return found[0] if len(found) == 1 else found
-
-    @property
-    def output(self) -> Any:
-        found = self._connected("output").outputs
-        return found[0] if len(found) == 1 else found
-
-    @property
-    def input_shape(self) -> Any:
-        return tree.map_leaves(lambda x: tuple(x.shape), self.input)
-
-    @property
-    def output_shape(self) -> Any:
-        return tree.map_leaves(lambda y: y.shape, self.output)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments from which `from_config` makes the same layer again, as JSON."""
-        return configuration.config_of(self, Layer)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """A new layer from what `get_config` returned; its weights are new."""
-        return cls(**config)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
 def _noting_that_it_is_built(build: Callable[..., None]) -> Callable[..., None]:
