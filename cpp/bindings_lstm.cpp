@@ -7,6 +7,12 @@
 namespace gatewise {
 namespace {
 
+// Refuse sizes whose memory cannot be counted: arrays without strides may claim them, and products would wrap.
+void check_countable(const std::string& function, double rows, double columns) {
+    const double bytes = rows * columns * sizeof(double);
+    if (bytes > 4e18) throw nb::value_error((function + ": these sizes need more memory than there can be").c_str());
+}
+
 LstmSizes read_sizes(Axes& axes) {
     const LstmSizes sizes = {*axes.find('N'), *axes.find('T'), *axes.find('F'), *axes.find('H')};
     const auto refuse = [&](const char* what) {
@@ -15,6 +21,9 @@ LstmSizes read_sizes(Axes& axes) {
     if (sizes.T == 0) refuse("x has no time steps (axis 1 has length 0)");
     if (sizes.F == 0) refuse("x has no features (axis 2 has length 0)");
     if (sizes.H == 0) refuse("the layer has no units (U has no rows)");
+    const double gates = 4.0 * (sizes.H + 64), depth = double(sizes.F) + sizes.H + 64;
+    check_countable(axes.function, double(sizes.N + 64) * double(sizes.T), gates + depth);
+    check_countable(axes.function, depth, gates);
     return sizes;
 }
 
@@ -45,6 +54,7 @@ class PackedWeights {
         H = *axes.find('H');
         if (F == 0 || H == 0)
             throw nb::value_error("pack_lstm: W (F, 4H) and U (H, 4H) must have no axis of length 0");
+        check_countable("pack_lstm", double(F) + H + 64, 4.0 * (H + 64));
         dispatch(type, [&](auto* p) {
             using T = GATEWISE_ELEMENT(p);
             memory_.reset(allocate(sizeof(T) * of<T>(*kernels_).lstm_packed_size(F, H)));

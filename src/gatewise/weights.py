@@ -13,7 +13,11 @@ from gatewise.context import record_loss, running
 from gatewise.saveable import Saveable
 from gatewise.variable import Variable, structure_clock
 
-_UNTRACKED = frozenset({"_variables", "_inbound_nodes", "_constructed_with", "_initial_weights", "_states", "_graph"})
+# Attributes that hold variables or layers of others: the nodes a layer is part of, what training derives from a model.
+_UNTRACKED = frozenset({
+    "_variables", "_inbound_nodes", "_constructed_with", "_initial_weights", "_states", "_graph", "_penalties", "_store",
+    "_objective", "_compiled_with", "optimizer", "history",
+})  # fmt: skip
 
 
 class WeightOwner(Saveable):

@@ -140,7 +140,7 @@ class LSTMCell(Layer):
             raise ValueError(
                 f"Layer '{self.name}' (LSTMCell) computes one step.\n"
                 f"    expected: {validation.drawn((None, features), ('batch', 'features'))}\n"
-                f"    given:    {validation.drawn(shapes[0])}\nUse LSTM, or RNN(cell), for whole sequences."
+                f"    given:    {validation.drawn(shapes[0])}\nUse LSTM for whole sequences."
             )
         if len(shapes) > 1:
             validation.check_states([SymbolicTensor(s) for s in shapes[1:]], self.state_size, shapes[0][0], self.name)

@@ -69,7 +69,8 @@ class Preparing(Compiled):
         """True for two arrays, as long as each other, in the types of the only input and the only output."""
         if type(x) is not np.ndarray or type(y) is not np.ndarray or not x.ndim or not y.ndim or not self.built:
             return False
-        inputs, outputs = getattr(self, "inputs", ()), getattr(self, "outputs", ())
+        inputs: Any = getattr(self, "inputs", ())
+        outputs: Any = getattr(self, "outputs", ())
         return (
             len(inputs) == len(outputs) == 1
             and x.dtype is inputs[0].array_type
