@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -316,3 +318,11 @@ def test_a_trend_that_the_lstm_cannot_follow_is_explained(tmp_path):
     path = table(tmp_path, [f"{k},{10 * k + k % 5}" for k in range(150)], "t,v")
     done = gatewise("demo", "--csv", path, "--out", tmp_path / "out", "--epochs", "3", "--units", "4")
     assert "WORSE than persistence" in done.stdout and "100% of the held-out values lie beyond" in done.stdout
+
+
+def test_numbers_too_large_to_compute_with(tmp_path):
+    rows = "\n".join(f"{1900 + k},{1e300 if k % 2 else 1e-300}" for k in range(200))
+    (tmp_path / "huge.csv").write_text("year,v\n" + rows)
+    command = [sys.executable, "-m", "gatewise", "demo", "--csv", "huge.csv", "--column", "v"]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert run.returncode == 2 and "too large" in run.stderr and "Traceback" not in run.stderr

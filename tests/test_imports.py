@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 import gatewise
 
 ROOT = pathlib.Path(gatewise.__file__).parent
@@ -151,3 +153,12 @@ def test_ways_to_import():
     ):
         done = subprocess.run([sys.executable, "-c", statement], capture_output=True, text=True)
         assert done.returncode == 0, statement + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "nearest"),
+    [("layers", "LSMT", "LSTM"), ("optimizers", "Adamm", "Adam"), ("layers", "GRU", "LSTM")],
+)
+def test_a_missing_name_says_what_there_is(module, name, nearest):
+    with pytest.raises(AttributeError, match=f"{name}.*{nearest}"):
+        getattr(getattr(gatewise, module), name)

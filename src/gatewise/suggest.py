@@ -20,6 +20,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return max(alike, key=lambda candidate: difflib.SequenceMatcher(None, str(name), candidate).ratio())
 
 
+def missing(module: str, kind: str, name: str, known: Iterable[str]) -> AttributeError:
+    """What a module's `__getattr__` raises: the name, the nearest that exists, and what there is."""
+    return AttributeError(f"{module}: {unknown(kind, name, known)}", name=name)
+
+
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """The message "unknown activation 'thanh'. Did you mean 'tanh'? Known: ..."."""
     names = sorted(set(known), key=str.casefold)

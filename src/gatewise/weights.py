@@ -15,8 +15,8 @@ from gatewise.variable import Variable, structure_clock
 
 # Attributes that hold variables or layers of others: the nodes a layer is part of, what training derives from a model.
 _UNTRACKED = frozenset({
-    "_variables", "_inbound_nodes", "_constructed_with", "_initial_weights", "_states", "_graph", "_penalties", "_store",
-    "_objective", "_compiled_with", "optimizer", "history",
+    "_variables", "_inbound_nodes", "_constructed_with", "_initial_weights", "_states", "_graph", "_penalties",
+    "_store", "_objective", "_compiled_with", "optimizer", "history",
 })  # fmt: skip
 
 

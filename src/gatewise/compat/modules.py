@@ -105,8 +105,14 @@ def _numpy_names(source: str) -> set[str]:
 def _missing(module: str, name: str, caller: FrameType) -> Exception:
     """The error for a name that nothing answers: what, where it was asked for, and what is nearest."""
     where = _place(caller)
-    like = suggest.nearest(name, _current(module, known_names(module)))
-    hint = f" The nearest that exists is {module}.{like}." if like else ""
+    known = _current(module, known_names(module))
+    like = suggest.nearest(name, known)
+    classes = sorted(other for other in known if other[:1].isupper())
+    hint = (
+        f" The nearest that exists is {module}.{like}."
+        if like
+        else f" There are: {', '.join(classes)}." * bool(classes)
+    )
     text = f"{module!r} is answered by gatewise here, which has no {name!r} (asked for in {where}).{hint}"
     if _is_from_import(caller):
         return ImportError(text, name=module)

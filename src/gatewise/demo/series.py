@@ -238,6 +238,9 @@ def place_text(place: Any) -> str:
     return str(place) if isinstance(place, np.datetime64) else f"{place:.10g}"
 
 
+_LARGEST = 1e15  # its square is still far from the end of float32
+
+
 def _filled(values: np.ndarray, positions: np.ndarray, column: str, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """The values without gaps: missing ends cut off, missing values between others put on a straight line."""
     known = np.flatnonzero(np.isfinite(values))
@@ -248,6 +251,8 @@ def _filled(values: np.ndarray, positions: np.ndarray, column: str, notes: list[
     if cut:
         notes.append(f"{cut} missing values at the ends of {column!r} were left out.")
     values, positions = values[inner], positions[inner]
+    if np.nanmax(np.abs(values)) > _LARGEST:
+        raise DemoError(f"column {column!r} holds numbers too large to compute with in float32; scale it first.")
     missing = ~np.isfinite(values)
     if missing.any():
         rows = np.arange(len(values))

@@ -30,6 +30,12 @@ for _layer in (Layer, *LAYERS):
     REGISTRY.add()(_layer)
 
 
+def __getattr__(name: str) -> Any:
+    from gatewise import suggest
+
+    raise suggest.missing("gatewise.layers", "layer", name, [layer.__name__ for layer in LAYERS])
+
+
 def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
     """The layer that a configuration stands for."""
     return REGISTRY.deserialize(config, custom_objects)

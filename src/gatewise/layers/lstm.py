@@ -78,6 +78,10 @@ class LSTMCell(Layer):
         self.dropout = validation.fraction(dropout, "dropout", type(self).__name__)
         self.recurrent_dropout = validation.fraction(recurrent_dropout, "recurrent_dropout", type(self).__name__)
         self.seed = seed
+        if implementation not in (0, 1, 2):
+            raise ValueError(
+                f"{type(self).__name__}: implementation is 0, 1 or 2, which compute the same; got {implementation!r}."
+            )
         self.implementation = implementation
         self.state_size = [self.units, self.units]
         self.output_size = self.units

@@ -211,7 +211,10 @@ def as_array(value: Any, what: str, dtype: str) -> np.ndarray:
             "Turn text into numbers (a tokenizer, utils.to_categorical), and pad lists of different lengths to one "
             "length (utils.pad_sequences; a Masking layer skips the padding)."
         )
-    return array.astype(dtype) if array.dtype.kind == "f" and array.dtype != dtype else array
+    if array.dtype.kind != "f" or array.dtype == dtype:
+        return array
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is warned about as such
+        return array.astype(dtype)
 
 
 def check_same_length(groups: dict[str, Sequence[Any] | None]) -> int:

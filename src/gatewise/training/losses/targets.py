@@ -70,9 +70,12 @@ def _check_classes(y: np.ndarray, output: tuple, name: str, loss: str, ignored: 
     low, high = counted.min(), counted.max()
     if output[-1] is not None and (low < 0 or high >= output[-1]):
         wrong = int(low if low < 0 else high)
+        advice = f"Give the last layer units={int(high) + 1}, or check the labels."
+        if low < 0:
+            advice = "Labels count from 0; leave samples without a label out, or give them sample_weight 0 and label 0."
         raise ValueError(
             f"'{name}': class {wrong} in y_true, but the output has {output[-1]} units, for the classes 0 to "
-            f"{output[-1] - 1}. Give the last layer units={int(high) + 1}, or check the labels."
+            f"{output[-1] - 1}. {advice}"
         )
 
 
