@@ -205,3 +205,11 @@ def test_help(command, words):
 def test_wrong_use(arguments):
     done = gatewise(*arguments)
     assert done.returncode == 2 and done.stderr.startswith("usage: gatewise") and "Traceback" not in done.stderr
+
+
+def test_explain_a_script_that_ends_itself(tmp_path):
+    text = (SEEDS / "s004_count.py").read_text(encoding="utf-8") + "\nimport sys\nsys.exit(3)\n"
+    (tmp_path / "ends.py").write_text(text, encoding="utf-8")
+    done = gatewise("explain", tmp_path / "ends.py", "--lang", "en")
+    assert done.returncode == 1 and "= 640" in done.stdout
+    assert "ended itself with 3" in done.stderr and "Traceback" not in done.stderr

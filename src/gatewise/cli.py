@@ -170,6 +170,12 @@ def _explain_script(arguments: argparse.Namespace) -> int:
         print("\n\n".join(texts))
     for name in captured.unbuilt:
         print(f"Model '{name}' was never given the shape of its input, so it has no weights to count.", file=sys.stderr)
+    if isinstance(captured.error, SystemExit):
+        print(
+            f"gatewise explain: the script ended itself with {captured.error.code!r}; above is what it had built.",
+            file=sys.stderr,
+        )
+        return 1
     if captured.error is not None:
         print_script_error(captured.error)
         return 1
