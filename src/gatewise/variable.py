@@ -331,16 +331,6 @@ class ParameterStore:
         return ParameterStore(variables, next(iter(types), config.floatx()))
 
     @property
-    def regularized(self) -> list[Variable]:
-        """The variables that have a regularizer."""
-        return [slot.variable for slot in self.slots if slot.variable.regularizer is not None]
-
-    @property
-    def constrained(self) -> list[Variable]:
-        """The variables that have a constraint."""
-        return [slot.variable for slot in self.slots if slot.variable.constraint is not None]
-
-    @property
     def variables(self) -> list[Variable]:
         return [slot.variable for slot in self.slots]
 
@@ -364,10 +354,6 @@ class ParameterStore:
     def touch(self) -> None:
         """Say that `values` was written to."""
         self.clock.tick()
-
-    def gradient_of(self, variable: Variable) -> np.ndarray:
-        """The variable's part of `gradients`, in its shape."""
-        return self._gradient_of[variable]
 
     def set_gradients(self, found: dict[Variable, np.ndarray]) -> list[Slot] | None:
         """Write the gradients of a backward pass into the buffer; a variable without one gets zero.
