@@ -6,7 +6,10 @@ import pytest
 from gatewise import config
 from golden import build, load
 
-GROUPS = ("lstm", "cells", "dense_embedding", "time_distributed")
+GROUPS = (
+    "attention", "bidirectional", "cells", "conv_lstm", "conv_pool", "dense_embedding", "gru", "lstm", "merge_shape",
+    "normalization", "rnn_generic", "simple_rnn", "time_distributed",
+)  # fmt: skip
 CASES = [case for group in GROUPS for case in load.cases("layers", group) if build.is_supported(case["spec"])]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import autodiff, config, masks, regularizers, tree
+from gatewise import autodiff, config, masks, regularizers, serialization, tree
 from gatewise.arguments import (
     CallArguments,
     call_parameters,
@@ -90,6 +90,8 @@ class Layer(Described):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith("gatewise.layers."):
+            serialization.publish(cls, "keras.layers")
         if "build" in vars(cls):
             cls.build = _noting_that_it_is_built(vars(cls)["build"])
         for base in cls.__mro__:
@@ -416,6 +418,9 @@ class Layer(Described):
             return probed_outputs(self, leaves, structure)
         shape = self._shape_to_build([tuple(leaf.shape) for leaf in leaves], structure)
         return tree.map_shapes(lambda s: SymbolicTensor(s, self._dtype), self.compute_output_shape(shape))
+
+
+serialization.publish(Layer, "keras.layers")
 
 
 def _noting_that_it_is_built(build: Callable[..., None]) -> Callable[..., None]:

@@ -19,7 +19,7 @@ from gatewise.config import snake_case
 
 _HOMES = {
     "keras": "gatewise.sequential",
-    "keras.layers": "gatewise.layers",
+    "keras.layers": "gatewise.layers.registry",
     "keras.initializers": "gatewise.initializers",
     "keras.regularizers": "gatewise.regularizers",
     "keras.constraints": "gatewise.constraints",
@@ -35,7 +35,7 @@ _HOMES = {
 _HOMES_OF_KIND = {"layer": ("keras.layers", "keras")}
 """Where to look for names that come without a module, as Keras 1 and 2 wrote them."""
 
-_tables: dict[str, dict[str, Any]] = {}
+_tables: dict[str, Mapping[str, Any]] = {}
 _public_names: dict[Any, tuple[str, str]] = {}
 _written_modules: dict[type, str] = {}
 _registered: dict[str, Any] = {}
@@ -110,12 +110,13 @@ class Registry:
     Args:
         module: Keras's public name of the module, e.g. "keras.initializers".
         kind: what one of them is called in messages, e.g. "initializer".
+        objects: a table that finds its objects by itself; default one that `add` fills.
     """
 
-    def __init__(self, module: str, kind: str) -> None:
+    def __init__(self, module: str, kind: str, objects: Mapping[str, Any] | None = None) -> None:
         self.module = module
         self.kind = kind
-        self.objects: dict[str, Any] = _tables.setdefault(module, {})
+        self.objects: Any = _tables.setdefault(module, {} if objects is None else objects)
 
     def add(self, *aliases: str) -> Callable[[Any], Any]:
         """Decorator: a class is known by its name and that name in snake case; a function by its name."""
@@ -163,6 +164,11 @@ class Registry:
 def write_as_from(cls: type, module: str) -> None:
     """Let files say that a class is from this module: where Keras keeps a class that it does not publish."""
     _written_modules[cls] = module
+
+
+def publish(cls: type, module: str) -> None:
+    """Note that Keras publishes a built-in class, under its own name, in this module."""
+    _public_names[cls] = (module, cls.__name__)
 
 
 def public_name(item: Any) -> tuple[str, str] | None:

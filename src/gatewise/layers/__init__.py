@@ -1,53 +1,46 @@
-"""The layers, one family a file.  A new layer is one file and one line in the list below."""
+"""The layers, one family a file.  A new layer is one file and one line in the list, `__init__.pyi` beside this file.
+
+The list is what type checkers read; here it says, at run time, which file to load when a name is first asked for
+(decision 0008).
+"""
 
 from __future__ import annotations
 
+import importlib
+import pathlib
+import re
 from typing import Any
 
-from gatewise import serialization
-from gatewise.layer import Layer
-from gatewise.layers.core import Activation, Dropout, Masking
-from gatewise.layers.dense import Dense
-from gatewise.layers.input_layer import Input, InputLayer
-from gatewise.layers.lstm import LSTM, LSTMCell
-from gatewise.layers.recurrent import Recurrent
-from gatewise.layers.time_distributed import TimeDistributed
+_IMPORT = re.compile(r"^from (gatewise\.[\w.]+) import (.+)$", re.MULTILINE)
 
-REGISTRY = serialization.Registry("keras.layers", "layer")
 
-LAYERS: tuple[type[Layer], ...] = (
-    Activation,
-    Dense,
-    Dropout,
-    InputLayer,
-    LSTM,
-    LSTMCell,
-    Masking,
-    TimeDistributed,
-)
+def _listed() -> dict[str, tuple[str, str]]:
+    """Public name -> (module, name there), as the list has them."""
+    text = pathlib.Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    homes = {}
+    for module, names in _IMPORT.findall(text):
+        for item in names.split(","):
+            original, _, public = item.strip().partition(" as ")
+            homes[public] = (module, original)
+    return homes
 
-for _layer in (Layer, *LAYERS):
-    REGISTRY.add()(_layer)
+
+HOMES = _listed()
+"""Where each public name of this package is defined."""
+
+__all__ = list(HOMES)  # noqa: PLE0605  (pyright reads the stub)
 
 
 def __getattr__(name: str) -> Any:
-    from gatewise import suggest
+    if name not in HOMES:
+        from gatewise import suggest
 
-    raise suggest.missing("gatewise.layers", "layer", name, [layer.__name__ for layer in LAYERS])
-
-
-def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-    """The layer that a configuration stands for."""
-    return REGISTRY.deserialize(config, custom_objects)
-
-
-def serialize(layer: Layer) -> dict[str, Any]:
-    """The configuration of a layer."""
-    return serialization.serialize_object(layer)
+        raise suggest.missing("gatewise.layers", "layer", name, [n for n in HOMES if n[0].isupper()])
+    module, original = HOMES[name]
+    value = getattr(importlib.import_module(module), original)
+    globals()[name] = value
+    return value
 
 
-__all__ = [
-    "LAYERS", "LSTM", "REGISTRY", "Activation", "Dense", "Dropout", "Input", "InputLayer", "LSTMCell", "Layer",
-    "Masking",
-    "Recurrent", "TimeDistributed", "deserialize", "serialize",
-]  # fmt: skip
+def __dir__() -> list[str]:
+    return sorted({*globals(), *HOMES})
