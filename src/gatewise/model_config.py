@@ -19,7 +19,7 @@ from gatewise.graph import Node, SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers.input_layer import InputLayer
 from gatewise.layers.lstm import LSTMCell
-from gatewise.layers.recurrent import Recurrent
+from gatewise.layers.recurrent import RNN
 from gatewise.sequential import Sequential
 
 _CODE = ("Lambda", "__lambda__")
@@ -80,7 +80,7 @@ class _FunctionalWriter:
     def _layer(self, layer: Layer) -> dict[str, Any]:
         written = serialization.serialize_object(layer)
         nodes = self.uses.get(id(layer), [])
-        if nodes and isinstance(layer, Recurrent) and len(nodes[0].inputs) > 1:
+        if nodes and isinstance(layer, RNN) and len(nodes[0].inputs) > 1:
             sequences, *states = [x.shape for x in nodes[0].inputs]
             shapes = {"sequences_shape": sequences, "initial_state_shape": states}
             written["build_config"] = serialization.serialize_object({"shapes_dict": shapes})
@@ -139,7 +139,7 @@ def call_of(node: Node) -> tuple[tuple, dict[str, Any]]:
         return (tree.fill(layer._input_tree, leaves) if len(leaves) > 1 else leaves[0],), {}
     if isinstance(layer, LSTMCell):
         return (leaves[0], list(leaves[1:])), {}
-    if isinstance(layer, Recurrent) and len(leaves) > 1:
+    if isinstance(layer, RNN) and len(leaves) > 1:
         nesting: Any = layer.cell
         states = tree.fill(nesting.state_size, leaves[1:])
         return (leaves[0],), {"initial_state": states if isinstance(states, list) else [states]}
@@ -313,7 +313,7 @@ class _FunctionalReader:
         if _is_none(kwargs.get("mask")):
             kwargs.pop("mask", None)
         # Keras writes training=False for a recurrent layer that was given no mode; there the model's mode wins anyway.
-        if kwargs.get("training") is None or (isinstance(layer, Recurrent) and not kwargs["training"]):
+        if kwargs.get("training") is None or (isinstance(layer, RNN) and not kwargs["training"]):
             kwargs.pop("training", None)
         return list(tree.leaves(layer(*args, **kwargs)))
 

@@ -120,21 +120,21 @@ def check_sequence_mask(mask: Any, batch: int, steps: int, layer: str) -> None:
         )
 
 
-def check_states(states: Sequence[Any], sizes: Sequence[int], batch: int, layer: str) -> None:
+def check_states(states: Sequence[Any], wanted: Sequence[tuple[int, ...]], batch: int, layer: str) -> None:
     """Check the initial states of a recurrent layer.
 
     Raises:
-        ValueError: unless there is one for each size, of shape (batch, size).
+        ValueError: unless there is one for each shape wanted, with the batch in front.
     """
-    expected = ", ".join(drawn((batch, size), ("batch", "units")) for size in sizes)
+    expected = ", ".join(drawn((batch, *shape), ("batch", "units")) for shape in wanted)
     given = ", ".join(drawn(state.shape) if hasattr(state, "shape") else describe(state) for state in states)
-    fits = len(states) == len(sizes) and all(
-        len(s.shape) == 2 and s.shape[1] == size and (s.shape[0] == batch or None in (s.shape[0], batch))
-        for s, size in zip(states, sizes, strict=True)
+    fits = len(states) == len(wanted) and all(
+        tuple(s.shape[1:]) == tuple(shape) and (s.shape[:1] == (batch,) or None in (*s.shape[:1], batch))
+        for s, shape in zip(states, wanted, strict=True)
     )
     if not fits:
         raise ValueError(
             f"Layer '{layer}' was given initial states that do not fit.\n    expected: [{expected}]\n"
             f"    given:    [{given}]\nGive one array for each state, in a list: initial_state=["
-            f"{', '.join(('h', 'c')[: len(sizes)]) if len(sizes) < 3 else '...'}]."
+            f"{', '.join(('h', 'c')[: len(wanted)]) if len(wanted) < 3 else '...'}]."
         )

@@ -17,7 +17,7 @@ from gatewise.functional import Functional
 from gatewise.layer import Layer
 from gatewise.layers.dense import Dense
 from gatewise.layers.lstm import LSTM, LSTMCell
-from gatewise.layers.recurrent import Recurrent
+from gatewise.layers.recurrent import RNN
 from gatewise.layers.time_distributed import TimeDistributed
 from gatewise.model import Model
 from gatewise.sequential import Sequential
@@ -67,7 +67,7 @@ def _batch_shape(layer: Layer, shape: Any) -> Any:
     first = layer
     while isinstance(first, Sequential) and first.layers:
         first = first.layers[0]
-    has_batch = isinstance(first, Recurrent) and len(shape) == 3
+    has_batch = isinstance(first, RNN) and len(shape) == 3
     return tuple(shape) if has_batch else (None, *shape)
 
 
@@ -134,7 +134,7 @@ def _output_forms(layer: Any, shape: Shape) -> tuple[OutputForm, ...]:
     """The output shapes under the four choices of return_sequences and return_state."""
     n, t, _ = layer._batch_major_shape(shape)
     width = next(tree.leaves(layer.cell.output_size))
-    states = tuple((n, size) for size in layer.state_sizes)
+    states = tuple((n, *state) for state in layer.state_shapes)
     forms = []
     for sequences in (False, True):
         y = ((t, n, width) if layer.time_major else (n, t, width)) if sequences else (n, width)

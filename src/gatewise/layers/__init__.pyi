@@ -9,8 +9,9 @@ from gatewise.layers.input_layer import Input as Input
 from gatewise.layers.input_layer import InputLayer as InputLayer
 from gatewise.layers.lstm import LSTM as LSTM
 from gatewise.layers.lstm import LSTMCell as LSTMCell
-from gatewise.layers.recurrent import Recurrent as Recurrent
+from gatewise.layers.recurrent import RNN as RNN
 from gatewise.layers.registry import REGISTRY as REGISTRY
 from gatewise.layers.registry import deserialize as deserialize
 from gatewise.layers.registry import serialize as serialize
+from gatewise.layers.stacked_cells import StackedRNNCells as StackedRNNCells
 from gatewise.layers.time_distributed import TimeDistributed as TimeDistributed

@@ -1,7 +1,7 @@
 """What all recurrent layers share: states in and out, masks, direction, which outputs are returned.
 
-A family (LSTM, GRU, ...) supplies its cell and two methods that run whole sequences of states; everything that
-Keras's arguments do around them is here, once.
+`RNN` runs any cell; LSTM, GRU and the others are `CellLayer`s, which make their own.  Everything that Keras's arguments
+do around a cell is here, once.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import tree, validation
+from gatewise import config, serialization, tree, validation
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
+from gatewise.layers import stepping
+from gatewise.layers.cell import Cell, check_cell_arguments, split_arguments
+from gatewise.layers.stacked_cells import StackedRNNCells
 from gatewise.variable import Variable, on_trial
 
 
-class Recurrent(Layer):
-    """Base of the recurrent layers.
+class RNN(Layer):
+    """Runs a cell over whole sequences; the base of all recurrent layers.
 
     Args:
-        cell: the layer that computes one step; it holds the weights and the arguments that concern them.
+        cell: the layer that computes one step, `cell(x, states) -> (output, states)`, with `state_size` (an integer,
+            or a nesting of them) and, if it differs from the first state, `output_size`; or a list of such cells, each
+            fed by the one before.
         return_sequences: return the output of every step, (N, T, H), not only the last, (N, H).
         return_state: return the last states too, after the output.
         go_backwards: run from the last step to the first; the outputs come in that order.
@@ -29,14 +34,18 @@ class Recurrent(Layer):
         unroll: accepted; it changes no result.
         zero_output_for_mask: masked steps put out zeros instead of the output before them.
         time_major: inputs and outputs are (T, N, ...) instead of (N, T, ...).
+
+    Called with `layer(sequences, initial_state=None, mask=None, training=False)`.  A masked step keeps the states.
+
+    Raises:
+        ValueError: for a cell that is not one, and for inputs, states or masks of the wrong shape.
     """
 
-    not_in_config = ("implementation",)
     in_config_if_true = ("time_major",)  # Keras 3 has no such argument
 
     def __init__(
         self,
-        cell: Layer,
+        cell: Any,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -47,6 +56,9 @@ class Recurrent(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if isinstance(cell, list | tuple):
+            cell = StackedRNNCells(cell, dtype=self.dtype)
+        stepping.check_cell(cell, self.name, type(self).__name__)
         self.cell: Any = cell
         self.return_sequences = bool(return_sequences)
         self.return_state = bool(return_state)
@@ -57,23 +69,29 @@ class Recurrent(Layer):
         self.time_major = bool(time_major)
         self.supports_masking = True
         self._states: list[Variable] | None = None
+        self._known_state_shapes: list[tuple[int, ...]] | None = None
 
-    # --- a family supplies these -----------------------------------------------------------------------------
+    # --- the cell --------------------------------------------------------------------------------------------
 
-    def run_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool) -> Any:
-        """(h of every step or None, [last states]) for batch-major x (N, T, F); nothing kept.
+    def get_initial_state(self, batch_size: int | None = None) -> list[Any]:
+        """The states a run begins with if none are given, nested as the cell has them, each (batch_size, size)."""
+        return stepping.initial_states(self.cell, batch_size or 1, self.dtype)
 
-        A masked step copies the states.  `states` is empty for zeros.
-        """
-        raise TypeError(f"{type(self).__name__} must define run_states.")
+    @property
+    def state_size(self) -> list[Any]:
+        """The cell's `state_size`, in a list."""
+        size = self.cell.state_size
+        return list(size) if isinstance(size, list | tuple) else [size]
 
-    def trace_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Any:
-        """(h of every step (N, T, H), [last states], pullback).
-
-        `pullback(dh, d_last, wants_dx)` takes the gradient of every h (or None) and of each last state (or None) and
-        returns (dx, [d_states], {variable: gradient}).
-        """
-        raise TypeError(f"{type(self).__name__} must define trace_states.")
+    @property
+    def state_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each state without the batch, flat."""
+        cell = self.cell
+        if isinstance(cell, Cell):
+            return cell.state_shapes
+        if self._known_state_shapes is None:
+            self._known_state_shapes = [state.shape[1:] for state in tree.leaves(self.get_initial_state(1))]
+        return self._known_state_shapes
 
     # --- the layer -------------------------------------------------------------------------------------------
 
@@ -85,15 +103,6 @@ class Recurrent(Layer):
             if value is not self:
                 return value
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
-
-    def get_initial_state(self, batch_size: int) -> list[Any]:
-        """Zeros (batch_size, H), one array for each state."""
-        return list(tree.leaves(self.cell.get_initial_state(batch_size)))
-
-    @property
-    def state_sizes(self) -> list[int]:
-        """The length of each state."""
-        return list(tree.leaves(self.cell.state_size))
 
     def __setattr__(self, name: str, value: Any) -> None:
         known = self.__dict__
@@ -107,16 +116,24 @@ class Recurrent(Layer):
     def build(self, input_shape: Any) -> None:
         self.check_inputs([input_shape])
         shape = self._batch_major_shape(input_shape)
-        self.cell.ensure_built([(shape[0], shape[2])])
+        step = (shape[0], *shape[2:])
+        self.cell.ensure_built([step])
+        stepping.make_late_weights(self.cell, step)
         if self.stateful and shape[0] is not None:
             self._make_states(shape[0])
 
     def check_inputs(self, shapes: Sequence[Any]) -> None:
         shape = self._batch_major_shape(shapes[0])
-        validation.check_sequence(shape, self._features, self.name, type(self).__name__)
+        self.check_sequences(shape)
         if len(shapes) > 1:
             states = [SymbolicTensor(s) for s in shapes[1:]]
-            validation.check_states(states, self.state_sizes, shape[0], self.name)
+            validation.check_states(states, self.state_shapes, shape[0], self.name)
+
+    def check_sequences(self, shape: Sequence[Any]) -> None:
+        """Raise ValueError unless batch-major sequences of this shape suit the cell."""
+        if not isinstance(self.cell, Cell) and len(shape) > 3:
+            return  # a user's cell may take steps of any rank
+        validation.check_sequence(shape, self._features, self.name, type(self).__name__)
 
     def ensure_built(self, shapes: Sequence[Any], structure: Any = None) -> None:
         if not self.built:
@@ -125,7 +142,7 @@ class Recurrent(Layer):
 
     @property
     def _features(self) -> int | None:
-        return self.cell.kernel.shape[0] if self.cell.built and hasattr(self.cell, "kernel") else None
+        return self.cell.features if isinstance(self.cell, Cell) else None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._uses_call:  # a subclass with a `call` of its own, and so with its own arguments
@@ -139,7 +156,12 @@ class Recurrent(Layer):
                 f"Layer '{self.name}' ({type(self).__name__}) is called with {', '.join(names)}, each once; "
                 f"got {sorted(unknown) or f'{len(args)} positional arguments'}."
             )
-        return super().__call__(**dict(zip(names, args, strict=False)), **kwargs)
+        y = super().__call__(**dict(zip(names, args, strict=False)), **kwargs)
+        return tree.fill([None, *self._state_tree()], y) if isinstance(y, list) and self._states_nest else y
+
+    @property
+    def _states_nest(self) -> bool:
+        return any(isinstance(state, list | tuple | dict) for state in self._state_tree())
 
     def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
         if self._uses_call:
@@ -151,7 +173,7 @@ class Recurrent(Layer):
     ) -> tuple[list, None]:
         """The call's arrays, flat: the sequences, then the states."""
         x, states = sequences, initial_state
-        if isinstance(x, list | tuple) and states is None and len(x) == 1 + len(self.state_sizes) and _all_arrays(x):
+        if isinstance(x, list | tuple) and states is None and _all_arrays(x) and len(x) == 1 + len(self.state_shapes):
             x, states = x[0], list(x[1:])  # Keras 1 and 2: layer([x, h, c])
         leaves, _ = super().arrange((x,), {})
         if states is not None:
@@ -160,9 +182,9 @@ class Recurrent(Layer):
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         x, mask, states = self._begin(inputs, mask)
-        h, last, back = self.trace_states(x, states, mask, training)
+        h, last, back = stepping.trace(self.cell, x, states, mask, training)
         keep = self._kept_steps(mask, states)
-        y = self._outputs(h, last, keep)
+        y = self._outputs(h, h[:, -1], last, keep)
         self._remember(last)
         n_given = len(inputs) - 1
 
@@ -172,19 +194,18 @@ class Recurrent(Layer):
             dh = None
             if self.return_sequences:
                 dh = dy if dy is None or not self.time_major else dy.swapaxes(0, 1)
-                dh = dh if keep is None or dh is None else np.where(keep[:, :, None], dh, dh.dtype.type(0))
+                dh, dy = dh if dh is None else _kept(dh, keep), None
             elif dy is not None:
-                dy = dy if keep is None else np.where(keep[:, -1:], dy, dy.dtype.type(0))
-                d_last[0] = dy if d_last[0] is None else d_last[0] + dy
-            dx, d_states, gradients = back(dh, d_last, wants_dx)
+                dy = _kept(dy, None if keep is None else keep[:, -1])
+            dx, d_states, gradients = back(dh, dy, d_last, wants_dx)
             return (self._as_given(dx), *d_states[:n_given]), gradients
 
         return y, pullback
 
     def infer(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         x, mask, states = self._begin(inputs, mask)
-        h, last = self.run_states(x, states, mask, training, self.return_sequences)
-        y = self._outputs(h, last, self._kept_steps(mask, states))
+        h, h_last, last = stepping.run(self.cell, x, states, mask, training, self.return_sequences)
+        y = self._outputs(h, h_last, last, self._kept_steps(mask, states))
         self._remember(last)
         return y
 
@@ -218,12 +239,12 @@ class Recurrent(Layer):
             return mask
         return np.logical_or.accumulate(mask, axis=1) if states else None
 
-    def _outputs(self, h: Any, last: list, keep: Any) -> Any:
+    def _outputs(self, h: Any, h_last: Any, last: list, keep: Any) -> Any:
         if self.return_sequences:
-            y = h if keep is None else np.where(keep[:, :, None], h, h.dtype.type(0))
+            y = _kept(h, keep)
             y = y.swapaxes(0, 1) if self.time_major else y
         else:
-            y = last[0] if keep is None else np.where(keep[:, -1:], last[0], last[0].dtype.type(0))
+            y = _kept(h_last, None if keep is None else keep[:, -1])
         return [y, *last] if self.return_state else y
 
     def _as_given(self, dx: Any) -> Any:
@@ -236,14 +257,21 @@ class Recurrent(Layer):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         mask = previous_mask[0] if isinstance(previous_mask, list) else previous_mask
         mask = mask if self.return_sequences else None
-        return [mask, *[None] * len(self.state_sizes)] if self.return_state else mask
+        return [mask, *[None] * len(self.state_shapes)] if self.return_state else mask
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         shape = input_shape if tree.is_shape(input_shape) else input_shape[0]
-        n, t, _ = self._batch_major_shape(shape)
-        width = tree_first(self.cell.output_size)
-        y = ((t, n, width) if self.time_major else (n, t, width)) if self.return_sequences else (n, width)
-        return [y, *((n, size) for size in self.state_sizes)] if self.return_state else y
+        n, t, *_ = self._batch_major_shape(shape)
+        width = stepping.output_shape(self.cell, self.dtype)
+        y = ((t, n, *width) if self.time_major else (n, t, *width)) if self.return_sequences else (n, *width)
+        if not self.return_state:
+            return y
+        states = [(n, *state) for state in self.state_shapes]
+        return [y, *tree.fill(self._state_tree(), states)]
+
+    def _state_tree(self) -> Any:
+        """The nesting of the states, with anything at its leaves."""
+        return self.get_initial_state(1)
 
     def _batch_major_shape(self, shape: Any) -> tuple:
         shape = tuple(shape)
@@ -258,8 +286,8 @@ class Recurrent(Layer):
 
     def _make_states(self, batch: int) -> None:
         self._states = [
-            Variable(np.zeros((batch, size), self.dtype), trainable=False, name="state", path=f"{self.name}/state")
-            for size in self.state_sizes
+            Variable(np.zeros((batch, *shape), self.dtype), trainable=False, name="state", path=f"{self.name}/state")
+            for shape in self.state_shapes
         ]
 
     def _own_states(self, batch: int) -> list[np.ndarray]:
@@ -300,7 +328,7 @@ class Recurrent(Layer):
         if states is not None:
             values = [np.asarray(value, self.dtype) for value in tree.leaves(states)]
             batch = values[0].shape[0] if values and values[0].ndim else 0
-            validation.check_states(values, self.state_sizes, batch, self.name)
+            validation.check_states(values, self.state_shapes, batch, self.name)
             if self._states is None or self._states[0].shape[0] != batch:
                 self._make_states(batch)
             for variable, value in zip(self._states or [], values, strict=True):
@@ -315,10 +343,38 @@ class Recurrent(Layer):
 
     reset_state = reset_states
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        config = dict(config)
+        if "cell" in config and not isinstance(config["cell"], Layer):
+            config["cell"] = serialization.deserialize_object(config["cell"], kind="layer")
+        return cls(**config)
 
-def tree_first(value: Any) -> Any:
-    """The first leaf of a nesting; a number itself."""
-    return next(iter(tree.leaves(value)))
+
+class CellLayer(RNN):
+    """Base of the layers that make their own cell, of `cell_class`, from their arguments."""
+
+    cell_class: type[Cell]
+    not_in_config = ("implementation",)
+
+    def __init__(self, arguments: dict[str, Any], **kwargs: Any) -> None:
+        # Checked here too, so that a message names the layer that the user wrote and not its cell.
+        check_cell_arguments({**arguments, "kwargs": kwargs}, type(self).__name__)
+        of_cell, own = split_arguments(arguments, self.cell_class)
+        cell = self.cell_class(
+            **of_cell,
+            name=config.snake_case(self.cell_class.__name__),
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+        )
+        super().__init__(cell=cell, **own, **kwargs)
+
+
+def _kept(values: np.ndarray, keep: Any) -> np.ndarray:
+    """The values where `keep` (None: everywhere) is true, zeros elsewhere."""
+    if keep is None:
+        return values
+    return np.where(keep.reshape(*keep.shape, *[1] * (values.ndim - keep.ndim)), values, values.dtype.type(0))
 
 
 def _all_arrays(items: Sequence[Any]) -> bool:
