@@ -41,8 +41,9 @@ GW_INLINE Division divide_recurrence(Index rows, Index steps, Index panels, doub
 
 // What one of `parts` tiles asks for of the panel that comes next; nothing where all panels stay near anyway.
 template <class T>
-GW_INLINE Ahead part_ahead(const T* panel, Index depth, Index panels, Index part, Index parts) {
-    const Index size = depth * kMostColumns * Simd<T>::kLanes * sizeof(T), piece = size / parts;
+GW_INLINE Ahead part_ahead(const T* panel, Index depth, Index columns, Index panels, Index part,
+                           Index parts) {
+    const Index size = depth * columns * Simd<T>::kLanes * sizeof(T), piece = size / parts;
     if (size * panels <= kNearBytes) return {(const char*)panel, (const char*)panel, 0};
     const char* from = (const char*)panel + part * piece;
     return {from, from + piece / 2, piece / 2 / depth};
@@ -60,9 +61,9 @@ static void run_tiles(Cell& cell, Index step, Index row, const RowTiles& tiles, 
         const Index r = tiles.height + (t < tiles.taller);
         TileSums<T> sums;
         TileWork<T> work = cell.work(step, row, p);
-        work.ahead = part_ahead(next, cell.depth(), panels, t, tiles.count);
+        work.ahead = part_ahead(next, cell.depth(), columns, panels, t, tiles.count);
         const auto function =
-            parts > 1 ? tile_for_panels<T>(r, parts) : tile_for<T, Rows::kAlongDepth>(r, columns);
+            parts > 1 ? tile_for_panels<T>(r, columns, parts) : tile_for<T, Rows::kAlongDepth>(r, columns);
         function(work, sums.at);
         for (Index b = 0; b < parts; ++b)
             cell.epilogue(step, row, r, p + b, sums.at + b * r * columns * Simd<T>::kLanes);
@@ -74,7 +75,9 @@ static void run_tiles(Cell& cell, Index step, Index row, const RowTiles& tiles, 
 template <class T, class Cell>
 static void run_step(Cell& cell, Index step, Index row0, Index row1, Index p0, Index p1) {
     const RowTiles tiles = split_rows(row1 - row0);
-    const Index wide = p1 - p0 - (cell.columns(p1 - 1) != kMostColumns);
+    // Whole panels have the columns of the first; only the last may be narrower.
+    const Index columns = cell.columns(p0), narrower = cell.columns(p1 - 1) != columns;
+    const Index wide = columns + 1 < kMostColumns ? 0 : p1 - p0 - narrower;
     const Index together = tiles.count == 1 && wide > 0 ? panels_together(row1 - row0, wide) : 1;
     const Index groups = wide / together, rest = p1 - p0 - groups * together, count = groups + rest;
     const auto first_of = [&](Index group) {

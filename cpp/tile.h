@@ -155,19 +155,25 @@ GW_INLINE Index panels_together(Index r, Index available) {
     return b;
 }
 
-// The tile for few rows and b full panels; b from panels_together.
-template <class T>
-GW_INLINE TileFunction<T> tile_for_panels(Index r, Index b) {
+// The tile for few rows and b panels of C vectors; b from panels_together.
+template <class T, int C>
+GW_INLINE TileFunction<T> tile_of_panels(Index r, Index b) {
     constexpr Rows along = Rows::kAlongDepth;
 #if GATEWISE_LEVEL == 2 || defined(__aarch64__)
-    if (b == 4) return tile<T, 1, 4, 4, along>;
+    if (b == 4) return tile<T, 1, C, 4, along>;
     if (b == 2)
-        return r == 1 ? tile<T, 1, 4, 2, along>
-                      : (r == 2 ? tile<T, 2, 4, 2, along> : tile<T, 3, 4, 2, along>);
+        return r == 1 ? tile<T, 1, C, 2, along>
+                      : (r == 2 ? tile<T, 2, C, 2, along> : tile<T, 3, C, 2, along>);
 #else
-    if (b == 2) return tile<T, 1, 4, 2, along>;
+    if (b == 2) return tile<T, 1, C, 2, along>;
 #endif
-    return tile_for<T, along>(r, kMostColumns);
+    return tile_of_rows<T, C, along>(r);
+}
+
+// The same for panels of 3 or of 4 vectors.
+template <class T>
+GW_INLINE TileFunction<T> tile_for_panels(Index r, Index c, Index b) {
+    return c == 3 ? tile_of_panels<T, 3>(r, b) : tile_of_panels<T, kMostColumns>(r, b);
 }
 
 // Splits `rows` into tiles of nearly equal height: 16 = 6 + 5 + 5, not 6 + 6 + 4.
