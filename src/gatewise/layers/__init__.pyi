@@ -1,6 +1,7 @@
 """The list of the layers: a line a file, read by type checkers, by editors and, at run time, by __init__.py."""
 
 from gatewise.layer import Layer as Layer
+from gatewise.layers.bidirectional import Bidirectional as Bidirectional
 from gatewise.layers.core import Activation as Activation
 from gatewise.layers.core import Dropout as Dropout
 from gatewise.layers.core import Masking as Masking

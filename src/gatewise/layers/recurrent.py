@@ -16,11 +16,12 @@ from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers import stepping
 from gatewise.layers.cell import Cell, check_cell_arguments, split_arguments
+from gatewise.layers.sequence_layer import SequenceLayer
 from gatewise.layers.stacked_cells import StackedRNNCells
 from gatewise.variable import Variable, on_trial
 
 
-class RNN(Layer):
+class RNN(SequenceLayer):
     """Runs a cell over whole sequences; the base of all recurrent layers.
 
     Args:
@@ -70,6 +71,7 @@ class RNN(Layer):
         self.supports_masking = True
         self._states: list[Variable] | None = None
         self._known_state_shapes: list[tuple[int, ...]] | None = None
+        self._nesting: list | None = None  # of the outputs with states, where these nest
 
     # --- the cell --------------------------------------------------------------------------------------------
 
@@ -144,41 +146,11 @@ class RNN(Layer):
     def _features(self) -> int | None:
         return self.cell.features if isinstance(self.cell, Cell) else None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._uses_call:  # a subclass with a `call` of its own, and so with its own arguments
-            return super().__call__(*args, **kwargs)
-        if "inputs" in kwargs:  # Keras 1 and 2
-            kwargs["sequences"] = kwargs.pop("inputs")
-        names = ("sequences", "initial_state", "mask", "training")
-        unknown = set(kwargs) - set(names) | set(names[: len(args)]) & set(kwargs)
-        if unknown or len(args) > len(names):
-            raise TypeError(
-                f"Layer '{self.name}' ({type(self).__name__}) is called with {', '.join(names)}, each once; "
-                f"got {sorted(unknown) or f'{len(args)} positional arguments'}."
-            )
-        y = super().__call__(**dict(zip(names, args, strict=False)), **kwargs)
-        return tree.fill([None, *self._state_tree()], y) if isinstance(y, list) and self._states_nest else y
-
-    @property
-    def _states_nest(self) -> bool:
-        return any(isinstance(state, list | tuple | dict) for state in self._state_tree())
-
-    def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
-        if self._uses_call:
-            return super().arrange(args, kwargs)
-        return self.arranged_call(*args, **kwargs)
-
-    def arranged_call(
-        self, sequences: Any = None, initial_state: Any = None, mask: Any = None, training: Any = None
-    ) -> tuple[list, None]:
-        """The call's arrays, flat: the sequences, then the states."""
-        x, states = sequences, initial_state
-        if isinstance(x, list | tuple) and states is None and _all_arrays(x) and len(x) == 1 + len(self.state_shapes):
-            x, states = x[0], list(x[1:])  # Keras 1 and 2: layer([x, h, c])
-        leaves, _ = super().arrange((x,), {})
-        if states is not None:
-            leaves.extend(tree.leaves(states))
-        return leaves, None
+    def nested_outputs(self, y: list) -> Any:
+        if self._nesting is None:
+            states = self.get_initial_state(1)
+            self._nesting = [None, *states] if any(isinstance(s, list | tuple | dict) for s in states) else []
+        return tree.fill(self._nesting, tree.leaves(y)) if self._nesting else y
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         x, mask, states = self._begin(inputs, mask)
@@ -267,11 +239,7 @@ class RNN(Layer):
         if not self.return_state:
             return y
         states = [(n, *state) for state in self.state_shapes]
-        return [y, *tree.fill(self._state_tree(), states)]
-
-    def _state_tree(self) -> Any:
-        """The nesting of the states, with anything at its leaves."""
-        return self.get_initial_state(1)
+        return [y, *tree.fill(self.get_initial_state(1), states)]
 
     def _batch_major_shape(self, shape: Any) -> tuple:
         shape = tuple(shape)
@@ -375,7 +343,3 @@ def _kept(values: np.ndarray, keep: Any) -> np.ndarray:
     if keep is None:
         return values
     return np.where(keep.reshape(*keep.shape, *[1] * (values.ndim - keep.ndim)), values, values.dtype.type(0))
-
-
-def _all_arrays(items: Sequence[Any]) -> bool:
-    return all(hasattr(item, "shape") for item in items)

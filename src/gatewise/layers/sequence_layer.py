@@ -1,0 +1,55 @@
+"""SequenceLayer: how recurrent layers and Bidirectional are called: sequences, initial states, mask, mode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gatewise import tree
+from gatewise.layer import Layer
+
+_ARGUMENTS = ("sequences", "initial_state", "mask", "training")
+
+
+class SequenceLayer(Layer):
+    """Base of the layers that take sequences and, if wanted, the states to begin with."""
+
+    @property
+    def state_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each state without the batch, flat."""
+        return []
+
+    def nested_outputs(self, y: list) -> Any:
+        """Several outputs, given flat, nested as the layer returns them."""
+        return y
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._uses_call:  # a subclass with a `call` of its own, and so with its own arguments
+            return super().__call__(*args, **kwargs)
+        if "inputs" in kwargs:  # Keras 1 and 2
+            kwargs["sequences"] = kwargs.pop("inputs")
+        unknown = set(kwargs) - set(_ARGUMENTS) | set(_ARGUMENTS[: len(args)]) & set(kwargs)
+        if unknown or len(args) > len(_ARGUMENTS):
+            raise TypeError(
+                f"Layer '{self.name}' ({type(self).__name__}) is called with {', '.join(_ARGUMENTS)}, each once; "
+                f"got {sorted(unknown) or f'{len(args)} positional arguments'}."
+            )
+        y = super().__call__(**dict(zip(_ARGUMENTS, args, strict=False)), **kwargs)
+        return self.nested_outputs(y) if isinstance(y, list) else y
+
+    def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
+        if self._uses_call:
+            return super().arrange(args, kwargs)
+        return self.arranged_call(*args, **kwargs)
+
+    def arranged_call(
+        self, sequences: Any = None, initial_state: Any = None, mask: Any = None, training: Any = None
+    ) -> tuple[list, None]:
+        """The call's arrays, flat: the sequences, then the states."""
+        x, states = sequences, initial_state
+        if isinstance(x, list | tuple) and states is None and all(hasattr(item, "shape") for item in x):
+            if len(x) == 1 + len(self.state_shapes):
+                x, states = x[0], list(x[1:])  # Keras 1 and 2: layer([x, h, c])
+        leaves, _ = super().arrange((x,), {})
+        if states is not None:
+            leaves.extend(tree.leaves(states))
+        return leaves, None
