@@ -3,43 +3,25 @@
 //     z = x[t] W + h[t-1] U + b      i, f, o = s(z_i), s(z_f), s(z_o)     g = a(z_c)
 //     c[t] = f c[t-1] + i g          h[t] = o a(c[t])
 //
-// The idea: weights are packed by blocks of as many units as a vector has lanes, the four gates of a block
-// side by side, W's rows above U's: [blocks][F + H][4][lanes]. A tile then ends holding all four gates of
-// its units, and the rest of the step is arithmetic on that tile. The states h and c rest in compact
-// buffers of their own, h in two, one being read while the other is written.
+// The idea: a tile of packed weights (gated.h) ends holding all four gates of its units, and the rest of the
+// step is arithmetic on that tile. The states h and c rest in compact buffers of their own, h in two, one
+// being read while the other is written.
 #pragma once
 
 #include "activations.h"
-#include "recurrence.h"
+#include "gated.h"
 
 namespace gatewise {
 namespace GATEWISE_ISA {
 
 template <class T>
-GW_INLINE Index blocks_of(Index units) {
-    return ceil_div(units, Simd<T>::kLanes);
-}
-
-template <class T>
 static Index lstm_packed_size(Index F, Index H) {
-    return blocks_of<T>(H) * (F + H + 1) * 4 * Simd<T>::kLanes;  // one more row: the bias
+    return packed_gates_size<T>(F, H, H, 4);
 }
 
-// [blocks][F + H][4][lanes], then the bias [blocks][4][lanes].
 template <class T>
 static void lstm_pack(View2<const T> W, View2<const T> U, const T* b, Index F, Index H, T* packed) {
-    constexpr int L = Simd<T>::kLanes;
-    T* bias = packed + blocks_of<T>(H) * (F + H) * 4 * L;
-    for (Index u = 0; u < H; u += L) {
-        const Index n = min_of(L, H - u);
-        for (Index k = 0; k < F + H; ++k) {
-            const T* row = k < F ? W.data + k * W.stride : U.data + (k - F) * U.stride;
-            for (Index gate = 0; gate < 4; ++gate, packed += L)
-                store(packed, load_first(row + gate * H + u, n));
-        }
-        for (Index gate = 0; gate < 4; ++gate, bias += L)
-            store(bias, b ? load_first(b + gate * H + u, n) : typename Simd<T>::V{});
-    }
+    pack_gates(W, U, b, F, H, H, 4, packed);
 }
 
 // The gates and states of one block of units in one row.
@@ -71,8 +53,7 @@ struct LstmForwardCell {
     T* h_state[2];  // (N, width) each; what the next step multiplies: h, times h_dropout where given
     T* c_state;     // (N, width)
     T* h_plain;     // (N, width), h without dropout, kept only for masked steps under dropout
-    T* projected;   // (N, T, blocks, 4, L): x W + b, or null
-    T* x_dropped;   // (N, F): this step's x times x_dropout, or null
+    StepInput<T> input;
 
     Index columns(Index) const { return 4; }
     Index depth() const { return in.sizes.F + in.sizes.H; }
@@ -97,54 +78,20 @@ struct LstmForwardCell {
         return in.h_dropout.data ? h * load_first(in.h_dropout.data + n * in.h_dropout.stride + u, some) : h;
     }
 
-    const T* x_row(Index n, Index t) const { return in.x.data + n * in.x.outer + t * in.x.inner; }
-
-    // Writes x[n, t] times its dropout multipliers.
-    void drop_x(Index n, Index t, T* to) const {
-        const T* x = x_row(n, t);
-        const T* factor = in.x_dropout.data + n * in.x_dropout.stride;
-        for (Index k = 0; k < in.sizes.F; ++k) to[k] = x[k] * factor[k];
-    }
-
-    // x W + b of all steps for these panels, where few rows make that worth while.
-    void prepare(Index p0, Index p1) {
-        if (!projected) return;
-        const Index steps = in.sizes.T, row_size = width * 4;
-        for (Index p = p0; p < p1; ++p)
-            for (Index n = 0; n < in.sizes.N; ++n) {
-                const RowTiles tiles = split_rows(steps);
-                Index t = 0;
-                for (Index i = 0; i < tiles.count; ++i) {
-                    const Index r = tiles.height + (i < tiles.taller);
-                    TileSums<T> sums;
-                    const TileWork<T> work = {
-                        {{x_row(n, t), in.x.inner, 1, in.sizes.F, panel(p)}, {}}, 1, 0, bias(p), 0, 0};
-                    tile_for<T, Rows::kAlongDepth>(r, 4)(work, sums.at);
-                    for (Index k = 0; k < r; ++k)
-                        std::memcpy(projected + (n * steps + t + k) * row_size + p * 4 * L,
-                                    sums.at + k * 4 * L, sizeof(T) * 4 * L);
-                    t += r;
-                }
-            }
-    }
-
-    void begin_step(Index t, Index row0, Index row1) {
-        if (x_dropped && !projected)
-            for (Index n = row0; n < row1; ++n) drop_x(n, t, x_dropped + n * in.sizes.F);
-    }
+    void prepare(Index p0, Index p1) { input.prepare(*this, p0, p1, width / L); }
+    void begin_step(Index t, Index row0, Index row1) { input.begin_step(t, row0, row1); }
 
     TileWork<T> work(Index t, Index n, Index p) const {
         const Index F = in.sizes.F, H = in.sizes.H;
         const Segment<T> of_h = {h_state[t & 1] + n * width, width, 1, H, panel(p) + F * 4 * L};
         const Index panel_stride = depth() * 4 * L;
-        if (projected) {
+        if (input.projected) {
             const Index row = width * 4;
-            return {{of_h, {}},       1,    panel_stride, projected + (n * in.sizes.T + t) * row + p * 4 * L,
+            return {{of_h, {}},       1,
+                    panel_stride,     input.projected + (n * in.sizes.T + t) * row + p * 4 * L,
                     in.sizes.T * row, 4 * L};
         }
-        const Segment<T> of_x = x_dropped ? Segment<T>{x_dropped + n * F, F, 1, F, panel(p)}
-                                          : Segment<T>{x_row(n, t), in.x.outer, 1, F, panel(p)};
-        return {{of_x, of_h}, 2, panel_stride, bias(p), 0, 4 * L};
+        return {{input.segment(t, n, panel(p)), of_h}, 2, panel_stride, bias(p), 0, 4 * L};
     }
 
     // For the usual pair the activations are constants, and the compiler leaves no choice in the loop.
@@ -212,17 +159,19 @@ static void lstm_forward(const LstmForward<T>& in) {
     const Index blocks = blocks_of<T>(H), width = blocks * Simd<T>::kLanes;
     const double flops = 8.0 * N * width * (F + H + 16);
     Division division = divide_recurrence(N, steps, blocks, flops, sizeof(T) * 4 * width * (F + H));
-    const bool drop_x = in.x_dropout.data != nullptr;
-    if (drop_x && division.by_units) division = {1, false};
+    if (in.x_dropout.data && division.by_units) division = {1, false};
     Team team(division.threads);
 
     Workspace workspace;
     const auto take = [&](Index count) { return (T*)workspace.take(sizeof(T) * count); };
-    LstmForwardCell<T> cell = {in,      width,  {take(N * width), take(N * width)}, take(N * width), nullptr,
-                               nullptr, nullptr};
+    LstmForwardCell<T> cell = {in,
+                               width,
+                               {take(N * width), take(N * width)},
+                               take(N * width),
+                               nullptr,
+                               {in.x, in.x_dropout, N, steps, F}};
     if (in.mask.data && in.h_dropout.data) cell.h_plain = take(N * width);
-    if (drop_x) cell.x_dropped = take(N * F);
-    else if (N < kFewRows && steps > 1) cell.projected = take(N * steps * width * 4);
+    cell.input.take(workspace, width * 4);
     cell.start();
     run_recurrence<T>(cell, team, division.by_units, N, steps, blocks);
 }

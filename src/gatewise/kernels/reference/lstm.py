@@ -34,7 +34,7 @@ def _states(h0: Array | None, c0: Array | None, x: Array, H: int) -> tuple[Array
     return (zeros if h0 is None else h0), (zeros if c0 is None else c0)
 
 
-def _input(x: Array, mask: Array | None, x_dropout: Array | None) -> Array:
+def masked_input(x: Array, mask: Array | None, x_dropout: Array | None) -> Array:
     """x as the weights meet it: zero where masked, times the dropout multipliers (N, F)."""
     if mask is not None:
         x = np.where(mask[:, :, None], x, x.dtype.type(0))
@@ -70,7 +70,7 @@ def lstm_forward(
     H = U.shape[0]
     a, s = pair_function(activation), pair_function(recurrent_activation)
     h, c = _states(h0, c0, x, H)
-    z = (_input(x, mask, x_dropout).reshape(N * T, -1) @ W).reshape(N, T, 4, H)
+    z = (masked_input(x, mask, x_dropout).reshape(N * T, -1) @ W).reshape(N, T, 4, H)
     if b is not None:
         z += b.reshape(4, H)
     tape = LSTMTape(np.empty((N, T, H), x.dtype), np.empty((N, T, H), x.dtype), np.empty_like(z), z)
@@ -169,7 +169,7 @@ def lstm_backward(
     if h_dropout is not None:
         h_before = h_before * h_dropout[:, None, :]
     return _lstm_gradients(
-        dz.reshape(N * T, 4 * H), _input(x, mask, x_dropout), h_before, (carried_h, carried_c), W, x_dropout, wants
+        dz.reshape(N * T, 4 * H), masked_input(x, mask, x_dropout), h_before, (carried_h, carried_c), W, x_dropout, wants
     )
 
 
