@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import autodiff, config, masks, regularizers, serialization, tree
+from gatewise import autodiff, config, masks, ragged, regularizers, serialization, tree
 from gatewise.arguments import (
     CallArguments,
     call_parameters,
@@ -52,6 +52,7 @@ class Layer(Described):
     _uses_call = True
     _hand_derived: Any = None
     """The nearest class with a `forward` of its own: what `super().call` runs in a subclass with a `call`."""
+    _constructed_with: tuple[tuple, dict[str, Any]]
     activity_regularizer: Any = None
     not_in_config: tuple[str, ...] = ("autocast",)
     in_config_if_true: tuple[str, ...] = ("activity_regularizer",)
@@ -206,10 +207,9 @@ class Layer(Described):
             )
         if any(isinstance(leaf, SymbolicTensor) for leaf in call.leaves):
             return self._connect(call)
-        leaves = [self._as_input(leaf) for leaf in call.leaves]
+        leaves, mask = self._padded(call.leaves, call.mask)
         self.build_for(leaves, call.structure)
         self.check_inputs([leaf.shape for leaf in leaves])
-        mask = call.mask
         if mask is None:
             found = [masks.mask_of(leaf) for leaf in leaves]
             mask = self.select_masks(found, call.structure) if any(m is not None for m in found) else None
@@ -223,6 +223,9 @@ class Layer(Described):
 
     def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
         """Take the arrays out of a call's arguments: (flat arrays, how they fold back; None for `layer(x)`)."""
+        if len(args) == 1 and isinstance(args[0], list | tuple) and not (self._uses_call or self.takes_list):
+            wanted = None if self.input_rank is None else (None,) * self.input_rank
+            args = (ragged.from_samples(args[0], wanted),)
         return CallArguments.arrange(args, kwargs)
 
     def compute(self, inputs: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
@@ -316,17 +319,37 @@ class Layer(Described):
         if array.dtype.kind not in "fiub":
             raise TypeError(
                 f"Layer '{self.name}' computes with numbers; it was given {describe(value)}. "
-                "Turn text or lists of different lengths into one numeric array first (utils.pad_sequences)."
+                "Turn text into numbers first (TextVectorization, StringLookup)."
             )
         if array.dtype.kind in "iub" and not self._uses_call and self.takes_floats:
             return array.astype(self._dtype)
         return array
 
+    def _padded(self, leaves: Sequence[Any], mask: Any) -> tuple[list, Any]:
+        """The call's arrays in the layer's type, ragged ones padded, their masks attached; and the call's mask."""
+        found = []
+        for leaf in leaves:
+            if not isinstance(leaf, ragged.Ragged):
+                found.append(self._as_input(leaf))
+                continue
+            values, own = leaf.padded()
+            if self.input_rank == values.ndim + 1:
+                values = values[..., None]
+            values = self._as_input(values)
+            if mask is None:
+                masks.attach(values, own)
+            elif np.shape(mask) == own.shape:
+                mask = np.logical_and(mask, own)
+            found.append(values)
+        return found, mask
+
     # --- masks -----------------------------------------------------------------------------------------------
 
+    input_rank: int | None = None  # the number of axes of the input, batch included, where it is always the same
     supports_masking = False  # a mask goes on to the output
     is_operation = False  # True for a function of arrays used in a graph, which is no layer to the user
     takes_floats = True  # a built-in layer's integer inputs become floats; an Embedding's do not
+    mixes_samples = False  # True where a sample's result in training depends on the others of its batch
     takes_list = False  # `layer([a, b])`: the mask is a list too
 
     @property

@@ -16,3 +16,6 @@ from gatewise.layers.registry import deserialize as deserialize
 from gatewise.layers.registry import serialize as serialize
 from gatewise.layers.stacked_cells import StackedRNNCells as StackedRNNCells
 from gatewise.layers.time_distributed import TimeDistributed as TimeDistributed
+
+HOMES: dict[str, tuple[str, str]]
+"""Where each public name of this package is defined."""

@@ -245,6 +245,9 @@ def made_anew(layer: Layer, **changes: Any) -> Any:
     for name, value in named:
         given.update(value if bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD else {name: value})
     given = tree.map_leaves(lambda item: made_anew(item, name=item.name) if isinstance(item, Layer) else item, given)
+    accepted = {p.name: p.kind for p in bound.signature.parameters.values()}
+    if inspect.Parameter.VAR_KEYWORD not in accepted.values():
+        changes = {name: value for name, value in changes.items() if name in accepted}
     new = type(layer)(**{**given, **changes})
     if not layer.trainable:
         new.trainable = False

@@ -86,7 +86,8 @@ class LSTMCell(GatedCell):
             h, last, _ = self._traced(x, states, mask, x_dropout, h_dropout)
             return h, last[0], last
         h0, c0 = states or (None, None)
-        h, h_last, c_last = kernels.lstm_predict(x, h0, c0, self._packed_weights(), mask, *known, every_step)
+        a, s = known
+        h, h_last, c_last = kernels.lstm_predict(x, h0, c0, self._packed_weights(), mask, a, s, every_step)
         return h, h_last, [h_last, c_last]
 
     def trace_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Any:

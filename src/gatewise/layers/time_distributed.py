@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from gatewise import serialization, tree, validation
 from gatewise.layer import Layer
+from gatewise.layers.cell import added
+from gatewise.variable import structure_clock
 
 
 class TimeDistributed(Layer):
@@ -15,8 +19,9 @@ class TimeDistributed(Layer):
     Args:
         layer: what to apply; it sees (N, ...) for each step of an input (N, T, ...).
 
-    The steps are samples of one large batch (N T, ...), so the layer runs once.  A mask (N, T) goes on to the
-    output; a mask with further axes reaches the layer.
+    The steps are samples of one large batch (N T, ...), so the layer runs once; a layer that keeps states, or whose
+    samples see each other in training (BatchNormalization), runs step by step, as in Keras.  A mask (N, T) goes on to
+    the output; a mask with further axes reaches the layer.
 
     Raises:
         ValueError: if `layer` is not a layer, or the input has fewer than three axes.
@@ -32,6 +37,7 @@ class TimeDistributed(Layer):
         super().__init__(**kwargs)
         self.layer = layer
         self.supports_masking = True
+        self._known_traits: tuple[int, bool, bool] = (0, False, False)
 
     def build(self, input_shape: Any) -> None:
         self.layer.ensure_built([self._step_shape(input_shape)])
@@ -55,29 +61,66 @@ class TimeDistributed(Layer):
     def _step_shape(shape: Any) -> tuple:
         return (shape[0], *shape[2:])
 
-    def _steps(self, x: Any, mask: Any) -> tuple[Any, Any]:
-        """Input and mask with batch and time made one axis."""
-        inner = mask.reshape(-1, *mask.shape[2:]) if mask is not None and mask.ndim > 2 else None
-        return x.reshape(-1, *x.shape[2:]), inner
+    def _one_by_one(self, training: bool) -> bool:
+        """Whether steps may not run together as one batch."""
+        stamp, stateful, mixing = self._known_traits
+        if stamp != structure_clock.stamp:
+            inside = list(_all_layers(self.layer))
+            stateful = any(getattr(layer, "stateful", False) for layer in inside)
+            mixing = any(layer.mixes_samples for layer in inside)
+            self._known_traits = (structure_clock.stamp, stateful, mixing)
+        return stateful or (training and mixing)
+
+    def _pieces(self, x: Any, mask: Any, training: bool) -> tuple[list, list]:
+        """Inputs and masks for the layer: one large batch, or each step's."""
+        mask = None if mask is None or mask.ndim < 3 else mask
+        if self._one_by_one(training):
+            steps = range(x.shape[1])
+            return [x[:, t] for t in steps], [None if mask is None else mask[:, t] for t in steps]
+        return [x.reshape(-1, *x.shape[2:])], [None if mask is None else mask.reshape(-1, *mask.shape[2:])]
+
+    @staticmethod
+    def _joined(pieces: list, lead: tuple[int, int]) -> Any:
+        """The layer's outputs, (N, T, ...)."""
+        if len(pieces) == 1:
+            return tree.map_leaves(lambda y: y.reshape(*lead, *y.shape[1:]), pieces[0])
+        found = [np.stack(steps, axis=1) for steps in zip(*map(tree.leaves, pieces), strict=True)]
+        return tree.fill(pieces[0], found)
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         (x,) = inputs
-        lead = x.shape[:2]
-        rows, inner_mask = self._steps(x, mask)
-        y, back = self.layer.differentiate([rows], inner_mask, training, None)
+        pieces, inner_masks = self._pieces(x, mask, training)
+        pairs = [
+            self.layer.differentiate([piece], inner, training, None)
+            for piece, inner in zip(pieces, inner_masks, strict=True)
+        ]
 
         def pullback(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
-            flat = tree.map_leaves(lambda d: None if d is None else d.reshape(-1, *d.shape[2:]), dy)
-            (dx, *_), gradients = back(flat, wants_dx)
-            return (None if dx is None else dx.reshape(x.shape),), gradients
+            gradients: dict[Any, Any] = {}
+            dxs: list[Any] = [None] * len(pairs)
+            for k in reversed(range(len(pairs))):
 
-        return tree.map_leaves(lambda leaf: leaf.reshape(*lead, *leaf.shape[1:]), y), pullback
+                def piece_of(d: Any, k: int = k) -> Any:
+                    if d is None or len(pairs) > 1:
+                        return None if d is None else d[:, k]
+                    return d.reshape(-1, *d.shape[2:])
+
+                (dxs[k], *_), found = pairs[k][1](tree.map_leaves(piece_of, dy), wants_dx)
+                for variable, gradient in found.items():
+                    gradients[variable] = added(gradients.get(variable), gradient)
+            if not wants_dx or dxs[0] is None:
+                return (None,), gradients
+            return (dxs[0].reshape(x.shape) if len(dxs) == 1 else np.stack(dxs, axis=1),), gradients
+
+        return self._joined([y for y, _ in pairs], x.shape[:2]), pullback
 
     def infer(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         (x,) = inputs
-        rows, inner_mask = self._steps(x, mask)
-        y = self.layer.compute([rows], inner_mask, training, None)
-        return tree.map_leaves(lambda leaf: leaf.reshape(*x.shape[:2], *leaf.shape[1:]), y)
+        pieces, inner_masks = self._pieces(x, mask, training)
+        found = [
+            self.layer.compute([piece], inner, training, None) for piece, inner in zip(pieces, inner_masks, strict=True)
+        ]
+        return self._joined(found, x.shape[:2])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         inner = self.layer.compute_output_shape(self._step_shape(input_shape))
@@ -91,3 +134,10 @@ class TimeDistributed(Layer):
             layer if isinstance(layer, Layer) else serialization.deserialize_object(layer, kind="layer"),
             **config,
         )
+
+
+def _all_layers(layer: Layer) -> Iterator[Layer]:
+    """The layer and those inside it, at any depth."""
+    yield layer
+    for inner in layer.sublayers():
+        yield from _all_layers(inner)
