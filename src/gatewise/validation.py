@@ -35,7 +35,7 @@ def fraction(value: Any, argument: str, layer: str) -> float:
     Raises:
         ValueError: if it lies outside.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
         raise ValueError(
             f"{layer}: Invalid value received for argument `{argument}`. Expected a float value between 0 and 1. "
             f"Received: {argument}={value!r}"
@@ -52,6 +52,19 @@ def drawn(shape: Sequence[Any], axes: Sequence[str] | None = None) -> str:
         + ", ".join(f"{axis}={'any' if size is None else size}" for axis, size in zip(axes, shape, strict=True))
         + ")"
     )
+
+
+def check_ndim(shape: Sequence[Any], ndim: int, layer: str, cls: str, hint: str = "") -> None:
+    """Check how many axes an input has, the batch included.
+
+    Raises:
+        ValueError: unless there are `ndim`; the message ends with the hint.
+    """
+    if len(shape) != ndim:
+        raise ValueError(
+            f"Input 0 of layer '{layer}' ({cls}) is incompatible with the layer: expected ndim={ndim}, found "
+            f"ndim={len(shape)}. Full shape received: {drawn(shape)}\n{hint}".rstrip()
+        )
 
 
 SEQUENCE_AXES = ("batch", "time steps", "features")
