@@ -39,6 +39,7 @@ class Bidirectional(SequenceLayer):
     """
 
     not_in_config = ("weights",)
+    not_causal = "it reads the sequence from its end too"
 
     def __init__(
         self, layer: Any, merge_mode: str | None = "concat", weights: Any = None, backward_layer: Any = None,
@@ -245,10 +246,12 @@ def made_anew(layer: Layer, **changes: Any) -> Any:
     for name, value in named:
         given.update(value if bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD else {name: value})
     given = tree.map_leaves(lambda item: made_anew(item, name=item.name) if isinstance(item, Layer) else item, given)
-    accepted = {p.name: p.kind for p in bound.signature.parameters.values()}
-    if inspect.Parameter.VAR_KEYWORD not in accepted.values():
-        changes = {name: value for name, value in changes.items() if name in accepted}
-    new = type(layer)(**{**given, **changes})
+    parameters = bound.signature.parameters.values()
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    accepted = {p.name for p in parameters} | (set(changes) if takes_any else set())
+    new = type(layer)(**{**given, **{name: value for name, value in changes.items() if name in accepted}})
+    for name in set(changes) - accepted:  # a user's class whose constructor has no such argument
+        setattr(new, name, changes[name])
     if not layer.trainable:
         new.trainable = False
     return new

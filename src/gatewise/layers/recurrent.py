@@ -16,8 +16,10 @@ from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers import stepping
 from gatewise.layers.cell import Cell, check_cell_arguments, split_arguments
+from gatewise.layers.recurrent_stepper import RecurrentStepper
 from gatewise.layers.sequence_layer import SequenceLayer
 from gatewise.layers.stacked_cells import StackedRNNCells
+from gatewise.stepper import LayerUse, Stepper
 from gatewise.variable import Variable, on_trial
 
 
@@ -226,6 +228,9 @@ class RNN(SequenceLayer):
         dx = dx[:, ::-1] if self.go_backwards else dx
         return dx.swapaxes(0, 1) if self.time_major else dx
 
+    def stepper(self, use: LayerUse) -> Stepper:
+        return RecurrentStepper(self, use) if use.is_timed and not self._uses_call else super().stepper(use)
+
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         mask = previous_mask[0] if isinstance(previous_mask, list) else previous_mask
         mask = mask if self.return_sequences else None
@@ -254,8 +259,8 @@ class RNN(SequenceLayer):
 
     def _make_states(self, batch: int) -> None:
         self._states = [
-            Variable(np.zeros((batch, *shape), self.dtype), trainable=False, name="state", path=f"{self.name}/state")
-            for shape in self.state_shapes
+            Variable(np.asarray(state, self.dtype), trainable=False, name="state", path=f"{self.name}/state")
+            for state in tree.leaves(self.get_initial_state(batch))
         ]
 
     def _own_states(self, batch: int) -> list[np.ndarray]:
@@ -282,7 +287,7 @@ class RNN(SequenceLayer):
                 variable.assign(value)
 
     def reset_states(self, states: Any = None) -> None:
-        """Set the kept states to zero, or to given values.
+        """Set the kept states to zero (or what the cell begins with), or to given values.
 
         Args:
             states: None, or arrays (N, H), one for each state.  After None a layer whose batch size was not fixed
@@ -304,8 +309,7 @@ class RNN(SequenceLayer):
         elif self._states is not None:
             # Data fix no batch size, an Input may.
             if any(self._batch_major_shape(node.inputs[0].shape)[0] is not None for node in self._inbound_nodes):
-                for variable in self._states:
-                    variable.assign(np.zeros(variable.shape))
+                self._make_states(self._states[0].shape[0])
             else:
                 self._states = None
 
