@@ -15,14 +15,14 @@ ROOMS = [
     ["version", "suggest", "config", "kernels"],
     ["variable", "autodiff", "tree", "context", "masks", "arguments", "validation", "serialization", "random"]
     + ["activations", "initializers", "regularizers", "constraints", "configuration", "saveable", "weights"]
-    + ["graph", "described"],
+    + ["graph", "described", "stepper"],
     ["layer", "probing", "ops"],
     ["layers"],
     ["training", "losses", "metrics", "optimizers", "callbacks"],
     ["model", "functional"],
     ["sequential"],
     ["model_config", "keras2_config", "files", "explain", "compat", "demo", "cli", "utils", "models", "saving"]
-    + ["__main__"],
+    + ["streaming", "__main__"],
 ]  # fmt: skip
 """The rooms of the house, from the ground up: a module imports from its own room and those before it."""
 

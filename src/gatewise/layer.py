@@ -30,10 +30,11 @@ from gatewise.arguments import (
 from gatewise.context import collected_losses, mode, name_scope, record_loss, running
 from gatewise.described import Described
 from gatewise.graph import Node, SymbolicTensor
+from gatewise.stepper import Steppable
 from gatewise.variable import Variable, structure_clock, traced_values, tracing
 
 
-class Layer(Described):
+class Layer(Steppable, Described):
     """A function of arrays with weights, counted, named and saved as in Keras.
 
     Args:

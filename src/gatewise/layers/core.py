@@ -14,6 +14,8 @@ from gatewise.layer import Layer
 class Activation(Layer):
     """Applies an activation, given by name or as a function, to its input."""
 
+    stepwise = True
+
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
@@ -38,6 +40,8 @@ class Dropout(Layer):
 
     Source: Srivastava et al. 2014.
     """
+
+    stepwise = True
 
     def __init__(
         self,
@@ -73,6 +77,8 @@ class Masking(Layer):
 
     Input and output (N, T, F); the mask (N, T) goes on to the layers that follow.
     """
+
+    stepwise = True
 
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -29,6 +29,7 @@ class Dense(Layer):
         ValueError: for inputs without features, or with another number than the layer was built for.
     """
 
+    stepwise = True
     in_config_if_true = ("activity_regularizer",)
     constant_config = {"quantization_config": None}  # Keras 3 writes it
 

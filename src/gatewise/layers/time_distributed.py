@@ -27,6 +27,8 @@ class TimeDistributed(Layer):
         ValueError: if `layer` is not a layer, or the input has fewer than three axes.
     """
 
+    stepwise = True
+
     def __init__(self, layer: Any, **kwargs: Any) -> None:
         if not isinstance(layer, Layer):
             raise ValueError(
