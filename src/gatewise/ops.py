@@ -17,6 +17,8 @@ import numpy as np
 from gatewise import activations, autodiff, config, tree
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
+from gatewise.operation_stepper import operation_stepper
+from gatewise.stepper import LayerUse, Stepper
 from gatewise.variable import Variable
 
 
@@ -35,6 +37,9 @@ class Operation(Layer):
 
     def _as_input(self, value: Any) -> Any:
         return value  # constants keep their type
+
+    def stepper(self, use: LayerUse) -> Stepper:
+        return operation_stepper(self, use) if use.is_timed else super().stepper(use)
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}

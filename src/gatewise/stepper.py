@@ -108,7 +108,7 @@ def check_time_axes(use: LayerUse) -> None:
     rank = max(len(shape) for shape, timed in zip(use.shapes, use.timed, strict=True) if timed)
     for k, (shape, timed) in enumerate(zip(use.shapes, use.timed, strict=True)):
         axis = 1 - rank + len(shape)  # where broadcasting puts the time axis
-        if not timed and (len(shape) > 1 or axis >= 0) and not (len(shape) == rank and shape[1] == 1):
+        if not timed and (len(shape) > 1 or axis >= 0) and not (len(shape) == rank and shape[1:2] == (1,)):
             raise CannotStep(
                 f"its input {k}, of shape {shape}, has no time axis and another input has; give it an axis of length 1 "
                 "there"
