@@ -1,7 +1,8 @@
 """A layer's configuration, written once: from the signature of its constructor.
 
 Every argument is kept as an attribute of the same name (resolved: a function for "tanh", an object for "l2"), so
-the configuration is read off the signature and no layer lists its arguments a second time.
+the configuration is read off the signature and no layer lists its arguments a second time.  Where the attribute of that
+name means something else (`layer.output_shape`), the class's `kept_as` says under which name the argument is kept.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def config_of(layer: Any, base: type, described: type | None = None) -> dict[str
     for name in argument_names(cls):
         if name in config or name in getattr(cls, "not_in_config", ()):
             continue
-        value = getattr(layer, name, _absent)
+        value = getattr(layer, getattr(cls, "kept_as", {}).get(name, name), _absent)
         if value is _absent:
             value = _given(layer, cls, name)
         if name in getattr(cls, "in_config_if_true", ()) and not value:

@@ -114,7 +114,8 @@ class Node:
         inputs: the call's arrays, flat: symbolic tensors, or plain arrays for constants.
         structure: how the inputs fold back into the call's arguments; None for `layer(x)` and for layers that
             take flat inputs.
-        mask: the mask given at the call (a symbolic tensor or an array), or None: the inputs' own masks then.
+        mask: the mask given at the call (a symbolic tensor or an array, or a list of such and None for a layer that
+            takes lists), or None: the inputs' own masks then.
         training: given at the call, or None: the model's mode then.
         outputs: symbolic tensors, flat.
     """
@@ -141,15 +142,15 @@ class Node:
     def parents(self) -> list[SymbolicTensor]:
         """The symbolic tensors that must be known before this node can run."""
         found = [x for x in self.inputs if isinstance(x, SymbolicTensor)]
-        return [*found, self.mask] if isinstance(self.mask, SymbolicTensor) else found
+        return [*found, *(mask for mask in tree.leaves(self.mask) if isinstance(mask, SymbolicTensor))]
 
 
 class _Step:
     """A node with its tensors replaced by slot numbers."""
 
     __slots__ = (
-        "creates_mask", "inputs", "is_given_mask", "layer", "mask", "mask_slot", "node", "only_input", "only_output",
-        "outputs", "structure", "training",
+        "creates_mask", "inputs", "is_given_mask", "layer", "mask", "mask_slot", "mask_slots", "node", "only_input",
+        "only_output", "outputs", "structure", "training",
     )  # fmt: skip
 
     def __init__(self, node: Node, slot_of: dict[int, int]) -> None:
@@ -161,6 +162,9 @@ class _Step:
         self.training = node.training
         self.mask_slot = slot_of[id(node.mask)] if isinstance(node.mask, SymbolicTensor) else None
         self.mask = None if self.mask_slot is not None else node.mask
+        self.mask_slots = None
+        if isinstance(node.mask, list | tuple) and any(isinstance(mask, SymbolicTensor) for mask in node.mask):
+            self.mask_slots = [slot_of[id(mask)] if isinstance(mask, SymbolicTensor) else None for mask in node.mask]
         self.is_given_mask = node.mask is not None
         # Most steps have one input and one output; asking for those costs a training step of a small model least.
         self.only_input = self.inputs[0] if len(self.inputs) == 1 else None
@@ -333,6 +337,8 @@ def _mask_for(step: _Step, slots: list, slot_masks: list) -> Any:
     """The mask a step's layer is called with: the one given at the call, or those of its inputs."""
     if step.mask_slot is not None:
         return slots[step.mask_slot]
+    if step.mask_slots is not None:
+        return [mask if k is None else slots[k] for k, mask in zip(step.mask_slots, step.mask, strict=True)]
     if step.mask is not None:
         return step.mask
     for k in step.inputs:

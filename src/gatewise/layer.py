@@ -124,7 +124,7 @@ class Layer(Steppable, Described):
                 "output."
             )
         call = CallArguments.of(*self.arrange(args, kwargs), kwargs)
-        return self._apply_native(call.leaves, call.mask, self._mode(call.training))
+        return self._apply_native(call.leaves, call.mask, self._mode(call.training), call.structure)
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         """Compute the output and how gradients go back.
@@ -174,7 +174,7 @@ class Layer(Steppable, Described):
         """The output alone: what `forward` computes, with nothing kept for a way back."""
         if self._uses_call:
             return self._run_call(inputs, mask, training, structure)
-        return self.forward(*inputs, mask=mask, training=training)[0]
+        return self.forward(*inputs, mask=mask, training=training, structure=structure)[0]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The output's shape (batch included) for inputs of `input_shape`; a list of shapes for several outputs."""
@@ -208,7 +208,7 @@ class Layer(Steppable, Described):
             )
         if any(isinstance(leaf, SymbolicTensor) for leaf in call.leaves):
             return self._connect(call)
-        leaves, mask = self._padded(call.leaves, call.mask)
+        leaves, mask = self._as_inputs(call.leaves, call.mask)
         self.build_for(leaves, call.structure)
         self.check_inputs([leaf.shape for leaf in leaves])
         if mask is None:
@@ -216,7 +216,7 @@ class Layer(Steppable, Described):
             mask = self.select_masks(found, call.structure) if any(m is not None for m in found) else None
         training = self._mode(call.training)
         if not self._uses_call and (tracing() or autodiff.is_traced(*leaves)):
-            y = self._apply_native(leaves, mask, training)
+            y = self._apply_native(leaves, mask, training, call.structure)
         else:
             y = self.compute(leaves, mask, training, call.structure)
         self._attach_masks(leaves, y, mask)
@@ -224,7 +224,7 @@ class Layer(Steppable, Described):
 
     def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
         """Take the arrays out of a call's arguments: (flat arrays, how they fold back; None for `layer(x)`)."""
-        if len(args) == 1 and isinstance(args[0], list | tuple) and not (self._uses_call or self.takes_list):
+        if len(args) == 1 and type(args[0]) is not SymbolicTensor and not (self._uses_call or self.takes_list):
             wanted = None if self.input_rank is None else (None,) * self.input_rank
             args = (ragged.from_samples(args[0], wanted),)
         return CallArguments.arrange(args, kwargs)
@@ -234,7 +234,7 @@ class Layer(Steppable, Described):
         if self._uses_call:
             y = self.infer(*inputs, mask=mask, training=training, structure=structure)
         else:
-            y = self.infer(*self._in_own_type(inputs), mask=mask, training=training)
+            y = self.infer(*self._in_own_type(inputs), mask=mask, training=training, structure=structure)
         if self.activity_regularizer is not None:
             for leaf in tree.leaves(y):
                 record_loss(self.activity_regularizer(leaf) / max(len(leaf), 1))
@@ -246,7 +246,7 @@ class Layer(Steppable, Described):
             y, pullback = self.forward(*inputs, mask=mask, training=training, structure=structure)
         else:
             own = self._in_own_type(inputs)
-            y, pullback = self.forward(*own, mask=mask, training=training)
+            y, pullback = self.forward(*own, mask=mask, training=training, structure=structure)
             if own is not inputs:
                 pullback = _cast_back(pullback, inputs)
         if self.activity_regularizer is None:
@@ -273,7 +273,7 @@ class Layer(Steppable, Described):
                 return [x.astype(own) if x.dtype.kind == "f" else x for x in inputs]
         return inputs
 
-    def _apply_native(self, leaves: Sequence[Any], mask: Any, training: bool) -> Any:
+    def _apply_native(self, leaves: Sequence[Any], mask: Any, training: bool, structure: Any = None) -> Any:
         """Run a built-in layer so that its weights and inputs take part in an enclosing differentiation."""
         variables = self.trainable_variables
         n = len(variables)
@@ -281,9 +281,11 @@ class Layer(Steppable, Described):
         def forward(*values: Any) -> Any:
             if self._uses_call:  # called by a subclass as super().call(...)
                 own = self._in_own_type(values[n:])
-                y, pullback = self._hand_derived.forward(self, *own, mask=autodiff.plain(mask), training=training)
+                y, pullback = self._hand_derived.forward(
+                    self, *own, mask=autodiff.plain(mask), training=training, structure=structure
+                )
             else:
-                y, pullback = self.differentiate(values[n:], autodiff.plain(mask), training, None)
+                y, pullback = self.differentiate(values[n:], autodiff.plain(mask), training, structure)
 
             def back(dy: Any) -> tuple:
                 d_inputs, gradients = pullback(dy)
@@ -326,7 +328,7 @@ class Layer(Steppable, Described):
             return array.astype(self._dtype)
         return array
 
-    def _padded(self, leaves: Sequence[Any], mask: Any) -> tuple[list, Any]:
+    def _as_inputs(self, leaves: Sequence[Any], mask: Any) -> tuple[list, Any]:
         """The call's arrays in the layer's type, ragged ones padded, their masks attached; and the call's mask."""
         found = []
         for leaf in leaves:
