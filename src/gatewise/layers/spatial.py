@@ -123,14 +123,10 @@ def check_input(
     """
     shape, names = tuple(shape), axes(rank, data_format, lead)
     expected = validation.drawn([channels if name == "channels" else None for name in names], names)
-    who = f"layer '{layer}' ({cls})"
-    if len(shape) != len(names):
-        hint = " Write x[..., None] to make one channel." if len(shape) == len(names) - 1 else ""
-        raise ValueError(
-            f"Input 0 of {who} is incompatible with the layer: expected ndim={len(names)}, found ndim={len(shape)}. "
-            f"Full shape received: {validation.drawn(shape)}\n    expected: {expected}\n"
-            f"    given:    {validation.drawn(shape)}\n{hint.strip()}"
-        )
+    hint = "\nWrite x[..., None] to make one channel." if len(shape) == len(names) - 1 else ""
+    validation.check_ndim(
+        shape, len(names), layer, cls, f"    expected: {expected}\n    given:    {validation.drawn(shape)}{hint}"
+    )
     given = validation.drawn(shape, names)
     if 0 in shape[1:]:
         raise ValueError(
