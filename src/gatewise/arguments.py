@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import autodiff, config, tree
+from gatewise import autodiff, config, ragged, tree
 from gatewise.graph import SymbolicTensor
+from gatewise.ragged import Ragged
 from gatewise.variable import Variable
 
 
@@ -129,6 +130,7 @@ class CallArguments:
         mask = kwargs.get("mask")
         if isinstance(mask, list | tuple) and not any(m is None or is_array(m) for m in tree.leaves(mask)):
             mask = _numeric(mask)
+            mask = mask.padded()[0] if isinstance(mask, Ragged) else mask
         if mask is not None and not isinstance(mask, SymbolicTensor | list | tuple) and not autodiff.is_traced(mask):
             mask = np.asarray(mask)
             mask = mask if mask.dtype == bool else mask != 0
@@ -156,23 +158,20 @@ class CallArguments:
 
 
 def is_array(value: Any) -> bool:
-    """True for arrays and what converts to them: symbolic and traced values, frames, other libraries' tensors."""
+    """True for arrays and what converts to them: symbolic, traced and ragged values, other libraries' tensors."""
     if isinstance(value, np.ndarray | np.generic | SymbolicTensor) or autodiff.is_traced(value):
         return True
-    if isinstance(value, Variable):
+    if isinstance(value, Variable | Ragged):
         return True
     return hasattr(value, "__array__") and hasattr(value, "shape")
 
 
-def _numeric(value: list | tuple) -> np.ndarray:
-    """A nested list of numbers as an array."""
+def _numeric(value: list | tuple) -> np.ndarray | Ragged:
+    """A nested list of numbers as an array; as a `Ragged` where it holds sequences of different lengths."""
     try:
         return np.asarray(value)
     except ValueError:
-        raise ValueError(
-            f"Cannot make one array of {describe(value)}. Give all sequences the same length "
-            "(utils.pad_sequences pads them, and Masking skips the padding)."
-        ) from None
+        return ragged.from_lists(value)
 
 
 _parameters_of: dict[type, tuple[str, ...]] = {}

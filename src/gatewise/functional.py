@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import masks, tree, validation
-from gatewise.arguments import describe, is_array
+from gatewise import masks, ragged, tree, validation
+from gatewise.arguments import CallArguments, describe, is_array
 from gatewise.graph import Graph, Node, SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers.input_layer import InputLayer
@@ -109,15 +109,14 @@ class Functional(Model):
                     f"Model '{self.name}' has the inputs {names}; the dictionary given has {list(given)} (missing: "
                     f"{missing})."
                 )
-            return [given[name] for name in names]
+            return [next(iter(self._branch(k, given[name])), given[name]) for k, name in enumerate(names)]
         if len(self.inputs) == 1:
-            if isinstance(given, list | tuple) and len(given) == 1 and is_array(given[0]):
-                return [given[0]]
-            leaves = Layer.arrange(self, (given,), {})[0]
+            leaves = self._branch(0, given)
             if len(leaves) > 1:
                 raise ValueError(
                     f"Model '{self.name}' has one input ('{self.input_names[0]}'); it was given {len(leaves)} arrays. "
-                    "If they are samples of one input, write np.stack(...) of them."
+                    "If they are samples of one input, give each the shape "
+                    f"{validation.drawn(self.inputs[0].shape[1:])}; sequences may differ in their number of steps."
                 )
             return leaves
         if not isinstance(given, list | tuple) or len(given) != len(self.inputs):
@@ -127,7 +126,14 @@ class Functional(Model):
                 f"{came}. "
                 "Give a list of arrays in that order, or a dictionary by name."
             )
-        return [leaf for branch in given for leaf in Layer.arrange(self, (branch,), {})[0]]
+        return [leaf for k, branch in enumerate(given) for leaf in self._branch(k, branch)]
+
+    def _branch(self, k: int, given: Any) -> list:
+        """What is given for input k, flat: one array, or one `Ragged` for a list of sequences."""
+        given = ragged.from_samples(given, self.inputs[k].shape)
+        if isinstance(given, list | tuple) and len(given) == 1 and is_array(given[0]):
+            return [given[0]]
+        return CallArguments.arrange((given,), {})[0]
 
     def _as_input(self, value: Any) -> Any:
         return value if isinstance(value, SymbolicTensor | np.ndarray) else super()._as_input(value)

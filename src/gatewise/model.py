@@ -7,14 +7,17 @@ instead.  Both are layers, so models nest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gatewise import autodiff, tree
+from gatewise import autodiff, ragged, tree
 from gatewise.arguments import describe
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.probing import trial
 from gatewise.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from gatewise.streaming import Stream
 
 
 class Model(Trainer, Layer):
@@ -87,6 +90,11 @@ class Model(Trainer, Layer):
             self._try_on(*Layer.arrange(self, (given,), {}))
             self.mark_built(input_shape)
 
+    def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
+        if self._uses_call and args:
+            args = (ragged.of_different_lengths(args[0]), *args[1:])
+        return super().arrange(args, kwargs)
+
     def build_for(self, leaves: Sequence[Any], structure: Any = None) -> None:
         if self.built or not self._uses_call:
             super().build_for(leaves, structure)
@@ -99,7 +107,7 @@ class Model(Trainer, Layer):
 
     def _try_on(self, leaves: Sequence[Any], structure: Any) -> None:
         """Run the user's `call` once, for the weights it builds and the nesting of what it returns."""
-        plain = [autodiff.plain(leaf) for leaf in leaves]
+        plain = [leaf.padded()[0] if isinstance(leaf, ragged.Ragged) else autodiff.plain(leaf) for leaf in leaves]
         self._output_tree = tree.map_leaves(lambda _: None, trial(self, plain, structure))
         if isinstance(self._output_tree, dict):
             self.output_names = list(self._output_tree)
@@ -144,6 +152,16 @@ class Model(Trainer, Layer):
     @property
     def stateful(self) -> bool:
         return any(getattr(layer, "stateful", False) for layer in self.layers)
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """The model run one time step at a time, on `batch_size` sequences side by side; see `streaming.Stream`.
+
+        Raises:
+            ValueError: naming the layer that needs more than the steps so far.
+        """
+        from gatewise.streaming import Stream
+
+        return Stream(self, batch_size)
 
     def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Write structure, weights and training state to one file; see `gatewise.saving.save_model`."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gatewise import serialization, tree, validation
-from gatewise.arguments import describe
+from gatewise import ragged, serialization, tree, validation
+from gatewise.arguments import CallArguments, describe
 from gatewise.context import name_scope
 from gatewise.functional import Functional
 from gatewise.graph import SymbolicTensor
@@ -152,20 +152,28 @@ class Sequential(Functional):
             if not self._stack:
                 raise ValueError(f"Sequential model '{self.name}' has no layers; add some first.")
             shape = tuple(shapes[0])
+            if len(shape) + 1 == self._stack[0].input_rank and None in shape:
+                shape = (*shape, 1)  # sequences of single numbers, of different lengths
             self._stack[0].check_inputs([shape])
             self.build((None, *shape[1:]))
 
     def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
         if self._first is None:
-            return Layer.arrange(self, args, kwargs)[0], None
+            return (self._arranged(args[0]) if args else Layer.arrange(self, args, kwargs)[0]), None
         return super().arrange(args, kwargs)
 
     def flat_inputs(self, given: Any) -> list:
-        return [x for x in Layer.arrange(self, (given,), {})[0]] if self._first is None else super().flat_inputs(given)
+        return super().flat_inputs(given) if self._first is not None else self._arranged(given)
+
+    def _arranged(self, given: Any) -> list:
+        """The arrays in what is given to a model that knows nothing of its input but its first layer."""
+        rank = self._stack[0].input_rank if self._stack else None
+        wanted = None if rank is None else (None,) * rank
+        return CallArguments.arrange((ragged.from_samples(given, wanted),), {})[0]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._first is None:
-            leaves, _ = Layer.arrange(self, args, kwargs)
+            leaves, _ = self.arrange(args, kwargs)
             self.ensure_built([leaf.shape for leaf in leaves])
         return super().__call__(*args, **kwargs)
 

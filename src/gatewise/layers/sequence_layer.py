@@ -13,6 +13,8 @@ _ARGUMENTS = ("sequences", "initial_state", "mask", "training")
 class SequenceLayer(Layer):
     """Base of the layers that take sequences and, if wanted, the states to begin with."""
 
+    input_rank: int | None = 3  # (batch, steps, features)
+
     @property
     def state_shapes(self) -> list[tuple[int, ...]]:
         """The shape of each state without the batch, flat."""
@@ -47,7 +49,8 @@ class SequenceLayer(Layer):
         """The call's arrays, flat: the sequences, then the states."""
         x, states = sequences, initial_state
         if isinstance(x, list | tuple) and states is None and all(hasattr(item, "shape") for item in x):
-            if len(x) == 1 + len(self.state_shapes):
+            ranks = {len(item.shape) for item in x}  # one rank, below that of a batch: a list of single sequences
+            if len(x) == 1 + len(self.state_shapes) and (len(ranks) > 1 or min(ranks) >= (self.input_rank or 0)):
                 x, states = x[0], list(x[1:])  # Keras 1 and 2: layer([x, h, c])
         leaves, _ = super().arrange((x,), {})
         if states is not None:

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise import random
+from gatewise import ragged, random
 from gatewise.arguments import describe, is_array
+from gatewise.ragged import Ragged
 
 
 class Batch(NamedTuple):
@@ -25,12 +26,18 @@ class Batch(NamedTuple):
         x: the inputs, flat.
         y, weights: targets and sample weights, one for each output (None where there is none), or None for none at all.
         structure: how `x` folds back into the argument of a subclassed model's `call`; None for other models.
+        is_ragged: whether there are `Ragged` values among the arrays, to be padded before the batch is run.
+        mask: the mask of the inputs, as a layer takes it, where they were padded.
+        target_masks: for each output which steps have a target, or None; None for all.
     """
 
     x: list
     y: list | None
     weights: list | None
     structure: Any = None
+    is_ragged: bool = False
+    mask: Any = None
+    target_masks: list | None = None
 
     @property
     def size(self) -> int:
@@ -38,12 +45,13 @@ class Batch(NamedTuple):
 
     def rows(self, chosen: Any) -> Batch:
         """The samples that a slice or an array of indices chooses."""
-        x, y, weights, structure = self
+        x, y, weights, structure, is_ragged, *_ = self
         return Batch(
             [a[chosen] for a in x],
             None if y is None else [None if a is None else a[chosen] for a in y],
             None if weights is None else [None if a is None else a[chosen] for a in weights],
             structure,
+            is_ragged,
         )
 
 
@@ -194,27 +202,45 @@ def is_iterable_of_batches(x: Any) -> bool:
     return hasattr(x, "__iter__") or hasattr(x, "__next__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
 
 
-def as_array(value: Any, what: str, dtype: str) -> np.ndarray:
-    """`value` as a numeric array; floats in `dtype`.
+def as_array(value: Any, what: str, dtype: str, is_text: bool = False) -> Any:
+    """`value` as a numeric array, or a `Ragged` where it holds sequences of different lengths; floats in `dtype`.
+
+    Args:
+        value: an array, a `Ragged`, or a nested list.
+        what: what it is called in messages.
+        dtype: a float type.
+        is_text: strings are expected.
 
     Raises:
-        TypeError: for text and other objects.
-        ValueError: for lists of different lengths.
+        TypeError: for text (unless it is expected) and other objects.
+        ValueError: for lists of different lengths that are no sequences.
     """
+    if isinstance(value, Ragged):
+        return value.astype(dtype) if value.dtype.kind == "f" else value
     try:
         array = np.asarray(value)
     except ValueError:
-        array = np.asarray(None)
-    if array.dtype.kind in "OUSMm" or array.ndim == 0:
+        return as_array(ragged.from_lists(value), what, dtype)
+    if is_text and array.dtype.kind in "OUST":
+        return array
+    if array.dtype.kind in "OUSTMm" or array.ndim == 0:
         raise TypeError(
             f"{what} must be numbers in one array; got {describe(value)}. "
-            "Turn text into numbers (a tokenizer, utils.to_categorical), and pad lists of different lengths to one "
-            "length (utils.pad_sequences; a Masking layer skips the padding)."
+            "Turn text into numbers (TextVectorization or StringLookup after an Input of dtype='string'; "
+            "utils.to_categorical for classes)."
         )
     if array.dtype.kind != "f" or array.dtype == dtype:
         return array
     with np.errstate(over="ignore"):  # what is too large becomes infinite, and is warned about as such
         return array.astype(dtype)
+
+
+def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """The outputs of all batches in one array; where they differ in their number of steps, zeros at the end."""
+    if len({part.shape[1:] for part in parts}) > 1 and all(part.ndim > 1 for part in parts):
+        T = max(part.shape[1] for part in parts)
+        parts = [np.pad(p, [(0, 0), (0, T - p.shape[1]), *[(0, 0)] * (p.ndim - 2)]) for p in parts]
+    return np.concatenate(parts)
 
 
 def check_same_length(groups: dict[str, Sequence[Any] | None]) -> int:
@@ -250,6 +276,8 @@ def warn_if_not_finite(arrays: Sequence[Any], what: str) -> bool:
     for k, array in enumerate(arrays):
         if array is None or array.dtype.kind != "f" or isinstance(array, np.memmap):
             continue
+        if isinstance(array, Ragged):
+            array = array.padded()[0]  # noqa: PLW2901
         # A finite sum proves that every element is finite, in one pass without a temporary array.
         with np.errstate(all="ignore"):
             if math.isfinite(array.sum(dtype=np.float64)):

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import tree
+from gatewise import ragged, tree
 from gatewise.arguments import describe, is_array
 from gatewise.graph import SymbolicTensor
-from gatewise.training import data
+from gatewise.ragged import Ragged
+from gatewise.training import data, padding
 from gatewise.training.compiling import Compiled
 from gatewise.training.data import ArrayBatches, Batch, IterableBatches
 from gatewise.variable import structure_clock
@@ -31,7 +32,10 @@ class Preparing(Compiled):
         if not given:
             raise TypeError(f"x must be numbers in arrays; model '{self.name}' was given {describe(x)}.")
         dtype = self._data_types()[0]
-        arrays = [data.as_array(item, "The inputs", dtype) for item in given]
+        kinds = [tensor.dtype for tensor in getattr(self, "inputs", ())] or [dtype] * len(given)
+        arrays = [
+            data.as_array(item, "The inputs", dtype, kind == "string") for item, kind in zip(given, kinds, strict=False)
+        ]
         if not self.built:
             data.check_same_length({"x": arrays})
             # A few rows will do; a model that runs on all of a dataset at once would take long.
@@ -55,15 +59,18 @@ class Preparing(Compiled):
         if sample_weight is None and class_weight is None and self._needs_no_preparation(x, y):
             return Batch([x], [y], None, None)
         xs, structure = self._flat_x(x)
-        ys = self._flat_y(y)
-        weights = self._flat_weights(sample_weight, len(ys or [None]))
+        ys = self._flat_y(y, len(xs[0]))
+        weights = self._flat_weights(sample_weight, len(ys or [None]), len(xs[0]))
         data.check_same_length({"x": xs, "y": ys, "sample_weight": weights})
+        is_ragged = any(isinstance(a, Ragged) for a in [*xs, *(ys or ()), *(weights or ())])
+        if is_ragged:
+            ys, weights = padding.suited_to(xs, ys, weights, getattr(self, "outputs", None))
         if class_weight is not None and ys is not None:
             if len(ys) > 1:
                 raise ValueError("class_weight works with a single output; give sample_weight instead.")
             by_class = class_weights(ys[0], class_weight, self._data_types()[1])
-            weights = [by_class if weights is None or weights[0] is None else by_class * weights[0]]
-        return Batch(xs, ys, weights, structure)
+            weights = [by_class if weights is None or weights[0] is None else padding.times(by_class, weights[0])]
+        return Batch(xs, ys, weights, structure, is_ragged)
 
     def _needs_no_preparation(self, x: Any, y: Any) -> bool:
         """True for two arrays, as long as each other, in the types of the only input and the only output."""
@@ -78,8 +85,13 @@ class Preparing(Compiled):
             and len(x) == len(y) > 0
         )
 
-    def _flat_y(self, y: Any) -> list | None:
-        """The targets, one for each output; None for an output that has no loss and was given none.
+    def _padded_batch(self, batch: Batch) -> Batch:
+        """A batch with its ragged values padded, and the masks that say so."""
+        shapes = [tensor.shape for tensor in getattr(self, "inputs", ())]
+        return padding.padded(batch, shapes, self.select_masks)  # type: ignore[attr-defined]
+
+    def _flat_y(self, y: Any, n: int) -> list | None:
+        """The targets of n samples, one array for each output; None for an output without a loss that was given none.
 
         Raises:
             ValueError: if their number or names differ from the outputs'.
@@ -87,7 +99,7 @@ class Preparing(Compiled):
         if y is None:
             return None
         names = self._known_output_names()
-        given = by_output(y, names, "y", self._names_with_targets)
+        given = by_output(y, names, "y", self._names_with_targets, n)
         if names is not None and len(given) != len(names):
             wanted = self._names_with_targets()
             if len(given) != len(wanted):
@@ -107,11 +119,11 @@ class Preparing(Compiled):
             return names or []
         return self._ready_objective(len(names)).names_with_targets()
 
-    def _flat_weights(self, sample_weight: Any, n_outputs: int) -> list | None:
-        """The sample weights, one array (or None) for each output; one alone serves all."""
+    def _flat_weights(self, sample_weight: Any, n_outputs: int, n: int) -> list | None:
+        """The weights of n samples, one array (or None) for each output; one alone serves all."""
         if sample_weight is None:
             return None
-        given = by_output(sample_weight, self._known_output_names(), "sample_weight", list)
+        given = by_output(sample_weight, self._known_output_names(), "sample_weight", list, n)
         dtype = self._data_types()[1]
         weights = [None if w is None else data.as_array(w, "The sample weights", dtype) for w in given]
         if len(weights) == 1:
@@ -150,7 +162,12 @@ class Preparing(Compiled):
         batch = self._flat_batch(x, y, sample_weight, class_weight)
         outputs: list[SymbolicTensor] | None = getattr(self, "outputs", None)
         if batch.y is not None and outputs and self.compiled:
-            self._ready_objective(len(outputs)).check_targets(batch.y, [y.shape for y in outputs])
+            shapes = [y.shape for y in outputs]
+            if batch.is_ragged:
+                names = self._known_output_names() or []
+                self._ready_objective(len(outputs)).check_targets(*padding.to_check(batch.y, shapes, names))
+            else:
+                self._ready_objective(len(outputs)).check_targets(batch.y, shapes)
         return batch
 
     def _held_out(self, given: Any, batch_size: int | None, steps: int | None) -> ArrayBatches | IterableBatches:
@@ -172,13 +189,14 @@ class Preparing(Compiled):
         return tree.fill(nesting, outputs)
 
 
-def by_output(value: Any, names: Sequence[str] | None, what: str, needed: Callable[[], list[str]]) -> list:
+def by_output(value: Any, names: Sequence[str] | None, what: str, needed: Callable[[], list[str]], n: int) -> list:
     """What is given for the outputs, as a list with an item for each.
 
     Args:
         value: an array, a nested list of numbers, a list with an item for each output, or a dictionary by name.
         names: the outputs' names, or None if nobody knows how many there are.
         what: the argument's name.  needed: returns the names that a dictionary must have.
+        n: the number of samples.
 
     Raises:
         ValueError: if a dictionary lacks a name, or has one that is not an output's.
@@ -190,19 +208,25 @@ def by_output(value: Any, names: Sequence[str] | None, what: str, needed: Callab
         if missing or unknown:
             wrong = f"missing: {missing}" if missing else f"unknown: {unknown}"
             raise ValueError(f"{what} is a dictionary with the keys {list(value)}; the outputs are {known} ({wrong}).")
-        return [value.get(name) for name in known]
+        return [padding.one_value(value.get(name), n) for name in known]
+    if names is not None and len(names) == 1:
+        value = padding.one_value(value, n)
+    elif names is None:
+        value = ragged.of_different_lengths(value)
     if not isinstance(value, list | tuple):
         return [value]
     if names is not None and len(names) == len(value) > 1:
-        return list(value)
+        return [padding.one_value(item, n) for item in value]
     # A list with arrays in it is a list of arrays; one of numbers, however deep, is one array.
     return list(tree.leaves(value)) if any(is_array(leaf) and np.ndim(leaf) for leaf in tree.leaves(value)) else [value]
 
 
-def class_weights(y: np.ndarray, weights: dict[Any, float], dtype: str) -> np.ndarray:
+def class_weights(y: Any, weights: dict[Any, float], dtype: str) -> Any:
     """The weight of each sample by its class; y holds integers, or one-hot rows.  A class without a weight weighs 1."""
     if not isinstance(weights, dict):
         raise ValueError(f"class_weight is a dictionary {{class: weight}}, as {{0: 1.0, 1: 5.0}}; got {weights!r}.")
+    if isinstance(y, Ragged):
+        return ragged.split(class_weights(y.joined(), weights, dtype), y)
     if y.ndim > 1 and y.shape[-1] > 1:
         classes = y.argmax(axis=-1)
     else:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from gatewise import masks, regularizers, tree
 from gatewise.context import collected_losses
+from gatewise.ragged import Ragged
 from gatewise.training import data
 from gatewise.training.data import Batch
 from gatewise.training.objective import Objective
@@ -36,14 +37,15 @@ class Stepping(Preparing):
         """The loss of a batch, and {variable: gradient} for all trainable variables."""
         self._require_compiled("value_and_grad")
         batch = self._checked_batch(x, y, sample_weight, None)
+        batch = self._padded_batch(batch) if batch.is_ragged else batch
         outcome, gradients = self._loss_and_gradients(batch, training)
         return outcome.loss, gradients
 
     def _loss_and_gradients(self, batch: Batch, training: bool = True) -> tuple[Outcome, dict]:
         with collected_losses() as added:
-            outputs, pullback = self.differentiate(batch.x, None, training, batch.structure)  # type: ignore[attr-defined]
+            outputs, pullback = self.differentiate(batch.x, batch.mask, training, batch.structure)  # type: ignore[attr-defined]
         flat = outputs if isinstance(outputs, list) else [outputs]
-        found = [masks.mask_of(y) for y in flat]
+        found = _masks_of(flat, batch)
         objective = self._objective_for(batch, flat)
         total, parts, back = objective.forward(batch.y, flat, batch.weights, found)
         penalized = self._penalized()
@@ -80,6 +82,7 @@ class Stepping(Preparing):
 
     def _train_batch(self, batch: Batch) -> float:
         """One step of training, counted into the running means; returns the loss."""
+        batch = self._padded_batch(batch) if batch.is_ragged else batch
         outcome, gradients = self._loss_and_gradients(batch)
         store = self._ready_store()
         slots = store.set_gradients(gradients)
@@ -91,9 +94,10 @@ class Stepping(Preparing):
 
     def _test_batch(self, batch: Batch) -> None:
         """The loss and the metrics of a batch, counted into the running means."""
+        batch = self._padded_batch(batch) if batch.is_ragged else batch
         with collected_losses() as added:
             outputs = self._outputs_of(batch)
-        found = [masks.mask_of(y) for y in outputs]
+        found = _masks_of(outputs, batch)
         total, parts, _ = self._objective_for(batch, outputs).forward(batch.y, outputs, batch.weights, found)
         total += sum(map(float, added)) + sum(float(v.regularizer(v.array)) for v in self._penalized())
         self._count(batch, Outcome(total, parts, outputs, found))
@@ -107,7 +111,8 @@ class Stepping(Preparing):
 
     def _outputs_of(self, batch: Batch) -> list:
         """The outputs, flat, of the model outside of training."""
-        outputs = self.compute(batch.x, None, False, batch.structure)  # type: ignore[attr-defined]
+        batch = self._padded_batch(batch) if batch.is_ragged else batch
+        outputs = self.compute(batch.x, batch.mask, False, batch.structure)  # type: ignore[attr-defined]
         return list(tree.leaves(outputs))
 
     def _ready_store(self) -> ParameterStore:
@@ -154,7 +159,8 @@ class Stepping(Preparing):
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, nested as the model returns them."""
         arrays, structure = self._flat_x(x)
-        return self._nested(self._outputs_of(Batch(arrays, None, None, structure)))
+        is_ragged = any(isinstance(x, Ragged) for x in arrays)
+        return self._nested(self._outputs_of(Batch(arrays, None, None, structure, is_ragged)))
 
     def _single_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Batch:
         batch = self._checked_batch(x, y, sample_weight, class_weight)
@@ -165,3 +171,12 @@ class Stepping(Preparing):
         """The running means as `evaluate` returns them: a number, a list, or a dictionary."""
         logs = self.get_metrics_result()
         return logs if return_dict else next(iter(logs.values())) if len(logs) == 1 else list(logs.values())
+
+
+def _masks_of(outputs: Sequence[Any], batch: Batch) -> list:
+    """The mask of each output; where targets were padded, only of steps that have one."""
+    found = [masks.mask_of(y) for y in outputs]
+    if batch.target_masks is None:
+        return found
+    pairs = zip(found, batch.target_masks, strict=True)
+    return [a if b is None else b if a is None or a.shape != b.shape else a & b for a, b in pairs]

@@ -201,8 +201,7 @@ class Trainer(Stepping):
         heard.call("on_predict_end")
         if len(pieces) == 1:
             return self._nested(_apart_from(batch.x, pieces[0]))
-        joined = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
-        return self._nested(joined)
+        return self._nested([data.joined(parts) for parts in zip(*pieces, strict=True)])
 
 
 class _Run:
@@ -281,7 +280,8 @@ class _Run:
 
 def _apart_from(inputs: list, outputs: list) -> list:
     """The outputs, copied where a layer passed on its input's memory: they are the caller's to write to."""
-    return [y.copy() if any(np.may_share_memory(x, y) for x in inputs) else y for y in outputs]
+    given = [x for x in inputs if isinstance(x, np.ndarray)]
+    return [y.copy() if any(np.may_share_memory(x, y) for x in given) else y for y in outputs]
 
 
 def _fit_arguments(legacy: dict[str, Any], epochs: Any, initial_epoch: Any, validation_freq: Any) -> int:
