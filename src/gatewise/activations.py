@@ -55,13 +55,18 @@ def linear(x: Any) -> Pair:
 
 @_activation()
 def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Pair:
-    """x above `threshold` (at most `max_value`), `negative_slope * (x - threshold)` below it."""
+    """x above `threshold` (at most `max_value`), `negative_slope * (x - threshold)` below it.
+
+    On the corners the slope is TensorFlow's, which Keras computes with by default.
+    """
     x = _floats(x)
+    if negative_slope and max_value is None and threshold == 0:
+        return leaky_relu.forward(x, negative_slope=negative_slope)
     above = x > threshold
     y, slope = np.where(above, x, 0), above.astype(x.dtype)
     if max_value is not None:
         y = np.minimum(y, max_value)
-        slope *= x < max_value
+        slope *= (x < max_value) if max_value == 6 and threshold == 0 else (x <= max_value)
     if negative_slope:
         y = y + negative_slope * np.minimum(x - threshold, 0)
         slope = np.where(x < threshold, negative_slope, slope).astype(x.dtype)
@@ -90,14 +95,14 @@ def elu(x: Any, alpha: float = 1.0) -> Pair:
     return np.where(x > 0, x, below), _times(np.where(x > 0, 1, below + alpha).astype(x.dtype))
 
 
-_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 @_activation()
 def selu(x: Any) -> Pair:
     """1.0507 elu(x, 1.6733): keeps mean 0 and variance 1.  Source: Klambauer et al. 2017."""
-    y, back = elu.forward(x, alpha=_SELU_ALPHA)
-    return y * _SELU_SCALE, lambda dy: back(dy * _SELU_SCALE)
+    y, back = elu.forward(x, alpha=SELU_ALPHA)
+    return y * SELU_SCALE, lambda dy: back(dy * SELU_SCALE)
 
 
 @_activation()

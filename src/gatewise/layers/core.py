@@ -1,4 +1,4 @@
-"""Layers without weights that stand around recurrent ones: Activation, Dropout, Masking."""
+"""Layers without weights that recurrent networks begin and end with: Activation and Masking."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import activations, random, validation
+from gatewise import activations, autodiff, serialization, validation
 from gatewise.layer import Layer
 
 
@@ -30,59 +30,24 @@ class Activation(Layer):
         return tuple(input_shape)
 
 
-class Dropout(Layer):
-    """In training, sets a fraction of its input to zero and scales the rest up by 1 / (1 - rate).
-
-    Args:
-        rate: the fraction, from 0 to 1.
-        noise_shape: shape of the random choice, None or 1 where an axis shares it; default each number its own.
-        seed: of the choice.
-
-    Source: Srivastava et al. 2014.
-    """
-
-    stepwise = True
-
-    def __init__(
-        self,
-        rate: float,
-        noise_shape: Sequence[int | None] | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.rate = validation.fraction(rate, "rate", type(self).__name__)
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
-        self.seed = seed
-        self.supports_masking = True
-        self.built = True
-        self._seeds = random.SeedGenerator(seed) if self.rate > 0 else None
-
-    def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
-        (x,) = inputs
-        if not training or self._seeds is None:
-            return x, lambda dy, wants_dx=True: ((dy,), {})
-        shape = x.shape
-        if self.noise_shape is not None:
-            shape = tuple(size if n is None else n for n, size in zip(self.noise_shape, x.shape, strict=True))
-        multiplier = random.dropout_multiplier(self._seeds, shape, self.rate, x.dtype.name)
-        return x * multiplier, lambda dy, wants_dx=True: ((dy * multiplier,), {})
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return tuple(input_shape)
-
-
 class Masking(Layer):
     """Marks the time steps at which all features equal `mask_value` as not counting, and sets them to zero.
 
-    Input and output (N, T, F); the mask (N, T) goes on to the layers that follow.
+    Args:
+        mask_value: a number (NaN too: steps without any number), or an array of one number for each feature.
+        **kwargs: of `Layer`.
+
+    Input and output (N, T, F), or with further axes before F; the mask (N, T, ...) goes on to the layers that follow.
     """
 
     stepwise = True
 
-    def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
+    def __init__(self, mask_value: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.mask_value = mask_value
+        value = serialization.deserialize_object(mask_value)
+        if np.asarray(value).dtype.kind not in "fiub":
+            raise ValueError(f"{type(self).__name__}: mask_value is a number; got {mask_value!r}.")
+        self.mask_value = value
         self.supports_masking = True
         self.built = True
 
@@ -90,12 +55,23 @@ class Masking(Layer):
     def may_create_mask(self) -> bool:
         return True
 
+    def check_inputs(self, shapes: Sequence[Any]) -> None:
+        if len(shapes[0]) < 2:
+            raise ValueError(
+                f"Layer '{self.name}' (Masking) looks at the features of each step; its input has none.\n"
+                f"    expected: (batch, time steps, features)\n    given:    {validation.drawn(shapes[0])}\n"
+                "Write x[:, :, None] for sequences of single numbers."
+            )
+
     def _counts(self, x: np.ndarray) -> Any:
-        differs = ~np.isnan(x) if np.isnan(self.mask_value) else x != x.dtype.type(self.mask_value)
+        value = np.asarray(self.mask_value, x.dtype)
+        differs = x != value
+        if np.isnan(value).any():
+            differs &= ~(np.isnan(x) & np.isnan(value))
         return differs.any(axis=-1)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return self._counts(np.asarray(inputs))
+        return self._counts(np.asarray(autodiff.plain(inputs), self._array_type))
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         (x,) = inputs
