@@ -8,9 +8,9 @@ from gatewise.layers.activation_layers import ReLU as ReLU
 from gatewise.layers.activation_layers import Softmax as Softmax
 from gatewise.layers.bidirectional import Bidirectional as Bidirectional
 from gatewise.layers.convolution import Conv1D as Conv1D
-from gatewise.layers.convolution import Conv1D as Convolution1D
 from gatewise.layers.convolution import Conv2D as Conv2D
-from gatewise.layers.convolution import Conv2D as Convolution2D
+from gatewise.layers.convolution import Convolution1D as Convolution1D
+from gatewise.layers.convolution import Convolution2D as Convolution2D
 from gatewise.layers.core import Activation as Activation
 from gatewise.layers.core import Masking as Masking
 from gatewise.layers.dense import Dense as Dense
@@ -26,21 +26,21 @@ from gatewise.layers.noise import GaussianDropout as GaussianDropout
 from gatewise.layers.noise import GaussianNoise as GaussianNoise
 from gatewise.layers.noise import SpatialDropout1D as SpatialDropout1D
 from gatewise.layers.pooling import AveragePooling1D as AveragePooling1D
-from gatewise.layers.pooling import AveragePooling1D as AvgPool1D
 from gatewise.layers.pooling import AveragePooling2D as AveragePooling2D
-from gatewise.layers.pooling import AveragePooling2D as AvgPool2D
+from gatewise.layers.pooling import AvgPool1D as AvgPool1D
+from gatewise.layers.pooling import AvgPool2D as AvgPool2D
 from gatewise.layers.pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
-from gatewise.layers.pooling import GlobalAveragePooling1D as GlobalAvgPool1D
 from gatewise.layers.pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
-from gatewise.layers.pooling import GlobalAveragePooling2D as GlobalAvgPool2D
+from gatewise.layers.pooling import GlobalAvgPool1D as GlobalAvgPool1D
+from gatewise.layers.pooling import GlobalAvgPool2D as GlobalAvgPool2D
+from gatewise.layers.pooling import GlobalMaxPool1D as GlobalMaxPool1D
+from gatewise.layers.pooling import GlobalMaxPool2D as GlobalMaxPool2D
 from gatewise.layers.pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
-from gatewise.layers.pooling import GlobalMaxPooling1D as GlobalMaxPool1D
 from gatewise.layers.pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
-from gatewise.layers.pooling import GlobalMaxPooling2D as GlobalMaxPool2D
+from gatewise.layers.pooling import MaxPool1D as MaxPool1D
+from gatewise.layers.pooling import MaxPool2D as MaxPool2D
 from gatewise.layers.pooling import MaxPooling1D as MaxPooling1D
-from gatewise.layers.pooling import MaxPooling1D as MaxPool1D
 from gatewise.layers.pooling import MaxPooling2D as MaxPooling2D
-from gatewise.layers.pooling import MaxPooling2D as MaxPool2D
 from gatewise.layers.recurrent import RNN as RNN
 from gatewise.layers.registry import REGISTRY as REGISTRY
 from gatewise.layers.registry import deserialize as deserialize
@@ -55,11 +55,11 @@ from gatewise.layers.resizing import UpSampling1D as UpSampling1D
 from gatewise.layers.resizing import ZeroPadding1D as ZeroPadding1D
 from gatewise.layers.separable import DepthwiseConv1D as DepthwiseConv1D
 from gatewise.layers.separable import SeparableConv1D as SeparableConv1D
-from gatewise.layers.separable import SeparableConv1D as SeparableConvolution1D
+from gatewise.layers.separable import SeparableConvolution1D as SeparableConvolution1D
 from gatewise.layers.stacked_cells import StackedRNNCells as StackedRNNCells
 from gatewise.layers.time_distributed import TimeDistributed as TimeDistributed
 from gatewise.layers.transposed import Conv1DTranspose as Conv1DTranspose
-from gatewise.layers.transposed import Conv1DTranspose as Convolution1DTranspose
+from gatewise.layers.transposed import Convolution1DTranspose as Convolution1DTranspose
 
 HOMES: dict[str, tuple[str, str]]
 """Where each public name of this package is defined."""

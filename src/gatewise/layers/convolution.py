@@ -246,3 +246,7 @@ class Conv2D(_Convolution):
     """
 
     rank = 2
+
+
+Convolution1D = Conv1D
+Convolution2D = Conv2D

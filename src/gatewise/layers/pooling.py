@@ -297,3 +297,13 @@ class GlobalAveragePooling2D(_GlobalAverage):
     """The mean of each channel over all rows and columns; see `GlobalAveragePooling1D`.  It takes no mask."""
 
     rank = 2
+
+
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D

@@ -168,3 +168,6 @@ class SeparableConv1D(ConvolutionLayer):
             return dx, gradients if dW is None else {**gradients, self.depthwise_kernel: dW}
 
         return kernels.matmul(rows, V).reshape(*middle.shape[:-1], self.filters), pullback
+
+
+SeparableConvolution1D = SeparableConv1D

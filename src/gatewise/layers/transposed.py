@@ -129,3 +129,6 @@ class Conv1DTranspose(ConvolutionLayer):
             return dx, {self.kernel: kernels.matmul(patches.T, rows).reshape(self.kernel.shape)}
 
         return windows.spread(kernels.matmul(rows, W.T), len(x)), pullback
+
+
+Convolution1DTranspose = Conv1DTranspose
