@@ -380,3 +380,22 @@ def test_trains_inside_a_model(case):
     assert np.isfinite(history.history["loss"]).all()
     if before:
         assert any(not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@every_layer
+def test_the_account_adds_up_before_and_after_building(case):
+    layer = made(case)
+    account = gw.account(layer)
+    assert account.size == layer.count_params() == sum(m.size for m in account.counted_matrices())
+    if account.arithmetic is not None:
+        assert account.arithmetic.value == account.size
+    if account.gates:
+        assert sum(gate.size for gate in account.gates) <= account.size
+        assert all(gate.arithmetic.value == gate.size for gate in account.gates)
+    fresh = case.make(dtype="float64")
+    if not fresh.built:
+        shapes = [shape[1:] for shape in shapes_of(case)]
+        before = gw.account(fresh, input_shape=shapes if len(shapes) > 1 else shapes[0])
+        assert not fresh.built
+        assert [m.shape for m in before.all_matrices()] == [m.shape for m in account.all_matrices()]
+        assert before.arithmetic == account.arithmetic

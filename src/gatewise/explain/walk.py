@@ -16,17 +16,22 @@ from gatewise import tree
 from gatewise.explain.accounting import LayerAccount, MatrixAccount, Part
 from gatewise.explain.arithmetic import Expression
 from gatewise.layer import Layer
+from gatewise.layers.copies import made_anew
 from gatewise.model import Model
 
 Counter = Callable[[Any, Any, "Walk"], LayerAccount]
-_counters: dict[type, Counter] = {}
+_counters: dict[type | str, Counter] = {}
 
 
-def counts(cls: type) -> Callable[[Counter], Counter]:
-    """Register the function that describes layers of a class: `count(layer, input_shape or None, walk)`."""
+def counts(*classes: type | str) -> Callable[[Counter], Counter]:
+    """Register the function that describes layers of these classes: `count(layer, input_shape or None, walk)`.
+
+    A class of gatewise.layers is given by its name, so that nobody has to load it before a layer of it exists.
+    """
 
     def register(counter: Counter) -> Counter:
-        _counters[cls] = counter
+        for cls in classes:
+            _counters[cls] = counter
         return counter
 
     return register
@@ -97,8 +102,9 @@ class Walk:
 def _counter_of(layer: Layer) -> Counter:
     """The function that describes a layer: its class's, unless a subclass creates its weights otherwise."""
     for cls in type(layer).__mro__:
-        if cls in _counters:
-            return _counters[cls] if type(layer).build is cls.build or issubclass(cls, Model) else _by_weights
+        key = cls.__name__ if cls.__module__.startswith("gatewise.layers.") else cls
+        if key in _counters:
+            return _counters[key] if type(layer).build is cls.build or issubclass(cls, Model) else _by_weights
         if cls is Layer:
             break
     return _by_weights
@@ -147,8 +153,7 @@ def _by_weights(layer: Layer, shape: Any, walk: Walk) -> LayerAccount:
     if not layer.built:
         if shape is None:
             return unknown(layer, walk)
-        layer = _built_twin(layer, shape)
-        walk.add_trainable(layer)
+        layer = built_twin(layer, shape, walk)
     return LayerAccount(
         layer.name,
         type(layer).__name__,
@@ -160,9 +165,15 @@ def _by_weights(layer: Layer, shape: Any, walk: Walk) -> LayerAccount:
     )
 
 
-def _built_twin(layer: Layer, shape: Any) -> Layer:
-    """A layer of the same configuration, built for inputs of this shape, and what it calls inside built too."""
-    twin = type(layer).from_config(layer.get_config())
+def built_twin(layer: Layer, shape: Any, walk: Walk) -> Any:
+    """A layer made from the same arguments, built for inputs of this shape, and what it calls inside built too."""
+    twin = made_anew(layer, name=layer.name)
     twin.ensure_built([shape] if tree.is_shape(shape) else list(tree.leaves_of_shapes(shape)))
     twin.compute_output_shape(shape)
+    walk.add_trainable(twin)
     return twin
+
+
+def changed_options(layer: Layer, defaults: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a layer, among those listed, that differ from their defaults."""
+    return {name: value for name, default in defaults.items() if (value := getattr(layer, name, default)) != default}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from gatewise import serialization, tree, validation
 from gatewise.layer import Layer
 from gatewise.layers.cell import added
+from gatewise.layers.copies import made_anew
 from gatewise.layers.sequence_layer import SequenceLayer
 
 _MERGE_MODES = ("sum", "mul", "ave", "concat", None)
@@ -235,26 +235,6 @@ class Bidirectional(SequenceLayer):
             if isinstance(config.get(name), dict):
                 config[name] = serialization.deserialize_object(config[name], kind="layer")
         return cls(**config)
-
-
-def made_anew(layer: Layer, **changes: Any) -> Any:
-    """A new layer, unbuilt, from the arguments that `layer` was made with; layers among these are made anew too."""
-    args, kwargs = layer._constructed_with
-    bound = inspect.signature(type(layer).__init__).bind(layer, *args, **kwargs)
-    _, *named = bound.arguments.items()
-    given: dict[str, Any] = {}
-    for name, value in named:
-        given.update(value if bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD else {name: value})
-    given = tree.map_leaves(lambda item: made_anew(item, name=item.name) if isinstance(item, Layer) else item, given)
-    parameters = bound.signature.parameters.values()
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
-    accepted = {p.name for p in parameters} | (set(changes) if takes_any else set())
-    new = type(layer)(**{**given, **{name: value for name, value in changes.items() if name in accepted}})
-    for name in set(changes) - accepted:  # a user's class whose constructor has no such argument
-        setattr(new, name, changes[name])
-    if not layer.trainable:
-        new.trainable = False
-    return new
 
 
 def _parts(y: Any) -> list:
