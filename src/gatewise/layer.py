@@ -266,11 +266,12 @@ class Layer(Steppable, Described):
         return y, regularized
 
     def _in_own_type(self, inputs: Sequence[Any]) -> Sequence[Any]:
-        """Float inputs in the layer's float type; the same object where they are already."""
+        """Floats, and integers where the layer takes none, in its float type; the same object if they are already."""
         own = self._array_type
+        kinds = ("f" if self.autocast else "") + ("iub" if self.takes_floats else "")
         for x in inputs:
-            if x.dtype is not own and x.dtype != own and x.dtype.kind == "f" and self.autocast:
-                return [x.astype(own) if x.dtype.kind == "f" else x for x in inputs]
+            if x.dtype is not own and x.dtype != own and x.dtype.kind in kinds:
+                return [x.astype(own) if x.dtype.kind in kinds else x for x in inputs]
         return inputs
 
     def _apply_native(self, leaves: Sequence[Any], mask: Any, training: bool, structure: Any = None) -> Any:
@@ -466,11 +467,11 @@ def _noting_that_it_is_built(build: Callable[..., None]) -> Callable[..., None]:
 
 
 def _cast_back(pullback: Any, inputs: Sequence[Any]) -> Any:
-    """The pullback with the gradients of the inputs in the inputs' types."""
+    """The pullback with the gradients of the inputs in the inputs' types; integers have none."""
 
     def cast(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
         d_inputs, gradients = pullback(dy, wants_dx)
         pairs = zip(d_inputs, inputs, strict=False)
-        return tuple(None if d is None else d.astype(x.dtype) for d, x in pairs), gradients
+        return tuple(None if d is None or x.dtype.kind != "f" else d.astype(x.dtype) for d, x in pairs), gradients
 
     return cast
