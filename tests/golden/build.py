@@ -138,6 +138,7 @@ def _call(layer: Any, case: dict, call: dict, k: int, args: list, kwargs: dict, 
     masks = layer.masks_after(inputs, outputs, given.mask) if given.mask is not None or layer.may_create_mask else []
     found.update({f"c{k}.ymask{j}": mask for j, mask in enumerate(masks) if mask is not None})
     found.update({f"c{k}.state{j}": state.numpy() for j, state in enumerate(getattr(layer, "states", None) or [])})
+    found.update({f"c{k}.wafter{j}": v.numpy() for j, v in enumerate(layer.weights) if not v.trainable})
     if not case.get("grads", True):
         return found
     cotangents = [array_of(case, f"c{k}.ct{j}", dtype) for j in range(len(outputs))]
