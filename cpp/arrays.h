@@ -25,8 +25,8 @@ constexpr int kMostAxes = 4;
 // Letters for the axes a function's arguments share, and the sizes they turned out to have.
 struct Axes {
     const char* function;
-    char letters[8] = {};
-    Index sizes[8] = {};
+    char letters[12] = {};
+    Index sizes[12] = {};
     int count = 0;
 
     explicit Axes(const char* name) : function(name) {}

@@ -27,6 +27,20 @@ void set_threads_checked(long count) {
 }
 
 }  // namespace
+
+void read_wants(const char* function, const char* expected, nb::handle value, int count, bool* wants) {
+    const nb::object items = nb::steal(PySequence_Tuple(value.ptr()));
+    if (!items.is_valid() || PyTuple_Size(items.ptr()) != count) {
+        PyErr_Clear();
+        throw nb::value_error((std::string(function) + ": wants must be " + expected).c_str());
+    }
+    for (int i = 0; i < count; ++i) {
+        const int truth = PyObject_IsTrue(PyTuple_GetItem(items.ptr(), i));
+        if (truth < 0) nb::raise_python_error();
+        wants[i] = truth == 1;
+    }
+}
+
 }  // namespace gatewise
 
 NB_MODULE(_native, m) {
@@ -36,6 +50,7 @@ NB_MODULE(_native, m) {
     kernels();  // an unknown $GATEWISE_ISA is an error now, not in the first kernel
 
     define_lstm(m);
+    define_lstm_variants(m);
     define_products(m);
     m.def("get_threads", &get_threads, "The number of threads a kernel may use.");
     m.def("set_threads", &set_threads_checked, "count"_a, "Sets the number of threads a kernel may use.");

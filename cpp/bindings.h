@@ -1,10 +1,12 @@
 // What the parts of the Python module share: calling kernels, and the functions each part offers.
 #pragma once
 
+#include <memory>
 #include <type_traits>
 
 #include "arrays.h"
 #include "instruction_sets.h"
+#include "memory.h"
 
 namespace gatewise {
 
@@ -32,8 +34,34 @@ auto dispatch(FloatType type, F f) {
 
 #define GATEWISE_ELEMENT(pointer) std::remove_pointer_t<decltype(pointer)>
 
-void define_lstm(nb::module_& m);      // bindings_lstm.cpp
-void define_products(nb::module_& m);  // bindings_products.cpp: matmul, activations, optimizers
+template <class T>
+View2<T> view2(const Array& a) {
+    return a ? a.view2<T>() : View2<T>{};
+}
+template <class T>
+View3<T> view3(const Array& a) {
+    return a ? a.view3<T>() : View3<T>{};
+}
+
+// Refuse sizes whose memory cannot be counted: arrays without strides may claim them, and products would
+// wrap.
+inline void check_countable(const std::string& function, double rows, double columns) {
+    const double bytes = rows * columns * sizeof(double);
+    if (bytes > 4e18)
+        throw nb::value_error((function + ": these sizes need more memory than there can be").c_str());
+}
+
+// `count` booleans from a tuple; `expected` says in words what they are.
+void read_wants(const char* function, const char* expected, nb::handle value, int count, bool* wants);
+
+struct Free {
+    void operator()(void* p) const { release(p); }
+};
+using OwnedMemory = std::unique_ptr<void, Free>;
+
+void define_lstm(nb::module_& m);           // bindings_lstm.cpp
+void define_lstm_variants(nb::module_& m);  // bindings_lstm_variants.cpp
+void define_products(nb::module_& m);       // bindings_products.cpp: matmul, activations, optimizers
 
 // Arguments that may be None: those that have a default, and those that the functions refuse by name.
 inline auto any(const char* name) { return nb::arg(name).none(); }

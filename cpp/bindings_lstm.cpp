@@ -1,17 +1,8 @@
 // The LSTM kernels for Python.
-#include <memory>
-
 #include "bindings.h"
-#include "memory.h"
 
 namespace gatewise {
 namespace {
-
-// Refuse sizes whose memory cannot be counted: arrays without strides may claim them, and products would wrap.
-void check_countable(const std::string& function, double rows, double columns) {
-    const double bytes = rows * columns * sizeof(double);
-    if (bytes > 4e18) throw nb::value_error((function + ": these sizes need more memory than there can be").c_str());
-}
 
 LstmSizes read_sizes(Axes& axes) {
     const LstmSizes sizes = {*axes.find('N'), *axes.find('T'), *axes.find('F'), *axes.find('H')};
@@ -29,20 +20,7 @@ LstmSizes read_sizes(Axes& axes) {
 
 double flops_of(const LstmSizes& s) { return 8.0 * s.N * s.T * s.H * (s.F + s.H + 16); }
 
-template <class T>
-View2<T> view2(const Array& a) {
-    return a ? a.view2<T>() : View2<T>{};
-}
-template <class T>
-View3<T> view3(const Array& a) {
-    return a ? a.view3<T>() : View3<T>{};
-}
-
 // ---- packed weights ---------------------------------------------------------------------------------
-
-struct Free {
-    void operator()(void* p) const { release(p); }
-};
 
 class PackedWeights {
   public:
@@ -77,7 +55,7 @@ class PackedWeights {
 
   private:
     const Kernels* kernels_;
-    std::unique_ptr<void, Free> memory_;
+    OwnedMemory memory_;
 };
 
 // ---- LSTM -------------------------------------------------------------------------------------------
@@ -180,22 +158,6 @@ struct Wants {
     bool dx, dstates, dW, dU, db;
 };
 
-Wants read_wants(const char* function, nb::handle value) {
-    bool flags[5];
-    nb::object items = nb::steal(PySequence_Tuple(value.ptr()));
-    if (!items.is_valid() || PyTuple_Size(items.ptr()) != 5) {
-        PyErr_Clear();
-        throw nb::value_error(
-            (std::string(function) + ": wants must be five booleans (dx, dstates, dW, dU, db)").c_str());
-    }
-    for (int i = 0; i < 5; ++i) {
-        const int truth = PyObject_IsTrue(PyTuple_GetItem(items.ptr(), i));
-        if (truth < 0) nb::raise_python_error();
-        flags[i] = truth == 1;
-    }
-    return {flags[0], flags[1], flags[2], flags[3], flags[4]};
-}
-
 struct Tape {
     Array h, c, gates, z;
 };
@@ -226,7 +188,9 @@ nb::tuple lstm_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, nb::han
     FloatType type;
     const Activation a = read_activation(axes.function, "activation", activation_);
     const Activation s = read_activation(axes.function, "recurrent_activation", recurrent_);
-    const Wants wants = read_wants(axes.function, wants_);
+    bool flags[5];
+    read_wants(axes.function, "five booleans (dx, dstates, dW, dU, db)", wants_, 5, flags);
+    const Wants wants = {flags[0], flags[1], flags[2], flags[3], flags[4]};
     const Array x = read_floats(axes, type, "x", x_, "NTF");
     const Array U = read_floats(axes, type, "U", U_, "H4H"), W = read_floats(axes, type, "W", W_, "F4H");
     const Tape tape = read_tape(axes, type, tape_, derivative_needs_input(a) || derivative_needs_input(s));

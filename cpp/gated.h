@@ -43,6 +43,15 @@ static void pack_gates(View2<const T> W, View2<const T> U, const T* b, Index F, 
     pack_gate_row(b, H, G, across, packed + blocks_of<T>(H) * depth * across);
 }
 
+// A matrix (columns, depth), transposed, in panels [depth][vectors][lanes].
+template <class T>
+static void pack_transposed(View2<const T> from, Index columns, Index depth, T* packed) {
+    constexpr Index kAcross = kMostColumns * Simd<T>::kLanes;
+    for (Index n = 0; n < columns; n += kAcross)
+        pack_panel_transposed(from.data + n * from.stride, from.stride, depth, min_of(columns - n, kAcross),
+                              min_of(kMostColumns, blocks_of<T>(columns - n)), packed + n * depth);
+}
+
 // The steps of x (N, T, F), each times its sequence's dropout multipliers (N, F) where given.
 template <class T>
 struct StepInput {

@@ -2,6 +2,7 @@
 #include "kernels.h"
 
 #include "lstm_backward.h"
+#include "lstm_variants_backward.h"
 #include "optimizers.h"
 
 namespace gatewise {
@@ -34,8 +35,20 @@ static void activation_backward(Activation a, const T* dy, const T* x, const T* 
 
 template <class T>
 static constexpr KernelsOf<T> table() {
-    return {lstm_packed_size<T>,   lstm_pack<T>,           lstm_forward<T>, lstm_backward<T>, matmul<T>,
-            activation_forward<T>, activation_backward<T>, sgd<T>,          rmsprop<T>,       adam<T>,
+    return {lstm_packed_size<T>,
+            lstm_pack<T>,
+            lstm_forward<T>,
+            lstm_backward<T>,
+            lstm_variant_packed_size<T>,
+            lstm_variant_pack<T>,
+            lstm_variant_forward<T>,
+            lstm_variant_backward<T>,
+            matmul<T>,
+            activation_forward<T>,
+            activation_backward<T>,
+            sgd<T>,
+            rmsprop<T>,
+            adam<T>,
             sum_of_squares<T>};
 }
 

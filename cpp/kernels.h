@@ -98,6 +98,63 @@ struct LstmBackward {
     T *dx, *dh0, *dc0, *dW, *dU, *db;  // contiguous; null where not wanted
 };
 
+// H units, P outputs (H without a projection), G gates: i, f, c, o, or i, c, o where f = 1 - i; and what
+// there is.
+struct LstmVariantSizes {
+    std::ptrdiff_t N, T, F, H, P, G;
+    bool peephole, projection, layer_norm;
+};
+
+template <class T>
+struct LstmVariantWeights {
+    View2<const T> W, U;                                              // (F, G H), (P, G H)
+    const T* b;                                                       // (G H,)
+    View2<const T> peephole;                                          // (G - 1, H)
+    View2<const T> projection;                                        // (H, P)
+    const T *kernel_gain, *recurrent_gain, *cell_gain, *cell_offset;  // (G H,) twice, (H,) twice: all or none
+};
+
+struct LstmVariantOptions {
+    double cell_clip, epsilon, zoneout_cell, zoneout_output;
+};
+
+template <class T>
+struct LstmVariantForward {
+    LstmVariantSizes sizes;
+    LstmVariantOptions options;
+    View3<const T> x;                     // (N, T, F)
+    View2<const T> h0, c0;                // (N, P), (N, H)
+    View2<const T> x_dropout, h_dropout;  // (N, F), (N, P)
+    View3<const std::uint8_t> mask;
+    View3<const T> keep_c, keep_h;  // (N, T, H), (N, T, P); absent: the rates of `options`
+    const T* packed;                // from lstm_variant_pack
+    Activation activation, recurrent_activation;
+    View3<T> h, c;  // (N, T, P), (N, T, H)
+    T* gates;       // (N, T, 4, H); this and what follows is contiguous, and absent in prediction
+    T* z;           // (N, T, G, H)
+    T *candidate, *unprojected;  // (N, T, H)
+    T *normal_x, *normal_h;      // (N, T, G, H)
+    T* statistics;               // (N, T, 4): 1 / deviation of x W and of h U, mean and 1 / deviation of c
+    View2<T> h_last, c_last;     // (N, P), (N, H)
+};
+
+template <class T>
+struct LstmVariantBackward {
+    LstmVariantSizes sizes;
+    LstmVariantOptions options;
+    LstmVariantWeights<T> weights;
+    View3<const T> x;
+    View2<const T> h0, c0, x_dropout, h_dropout;
+    View3<const std::uint8_t> mask;
+    View3<const T> keep_c, keep_h;
+    Activation activation, recurrent_activation;
+    const T *h, *c, *gates, *z, *candidate, *unprojected, *normal_x, *normal_h, *statistics;  // the tape
+    View3<const T> dh, dc;
+    View2<const T> dh_last, dc_last;
+    T *dx, *dh0, *dc0, *dW, *dU, *db, *dpeephole, *dprojection;  // contiguous; null where not wanted
+    T *dkernel_gain, *drecurrent_gain, *dcell_gain, *dcell_offset;
+};
+
 // c = a b, or c += a b; then + bias along the rows.
 template <class T>
 struct Matmul {
@@ -129,6 +186,10 @@ struct KernelsOf {
                       T* packed);
     void (*lstm_forward)(const LstmForward<T>&);
     void (*lstm_backward)(const LstmBackward<T>&);
+    std::ptrdiff_t (*lstm_variant_packed_size)(const LstmVariantSizes&);
+    void (*lstm_variant_pack)(const LstmVariantSizes&, const LstmVariantWeights<T>&, T* packed);
+    void (*lstm_variant_forward)(const LstmVariantForward<T>&);
+    void (*lstm_variant_backward)(const LstmVariantBackward<T>&);
     void (*matmul)(const Matmul<T>&);
     void (*activation_forward)(Activation, const T* x, T* y, std::ptrdiff_t size);
     void (*activation_backward)(Activation, const T* dy, const T* x, const T* y, T* dx, std::ptrdiff_t size);

@@ -210,9 +210,10 @@ struct IntoInputGradient {
     }
 };
 
+// dW, dU and db from dz (N, T, columns), where wanted.
 template <class T>
-static void lstm_weight_gradients(const LstmBackward<T>& in, const T* dz) {
-    const Index columns = 4 * in.sizes.H, depth = in.sizes.N * in.sizes.T;
+static void lstm_weight_gradients(const LstmBackward<T>& in, const T* dz, Index columns) {
+    const Index depth = in.sizes.N * in.sizes.T;
     const Index x_rows = in.dW ? in.sizes.F : 0, h_rows = in.dU ? in.sizes.H : 0;
     const ColumnsPacked<T> from = {dz, columns, 1};
     const IntoWeightGradients<T> into = {in.dW, in.dU, in.db, x_rows, h_rows, columns};
@@ -220,9 +221,10 @@ static void lstm_weight_gradients(const LstmBackward<T>& in, const T* dz) {
             from, into);
 }
 
+// dx from dz (N, T, columns).
 template <class T>
-static void lstm_input_gradient(const LstmBackward<T>& in, const T* dz) {
-    const Index depth = 4 * in.sizes.H, rows = in.sizes.N * in.sizes.T;
+static void lstm_input_gradient(const LstmBackward<T>& in, const T* dz, Index columns) {
+    const Index depth = columns, rows = in.sizes.N * in.sizes.T;
     if (in.sizes.F < Simd<T>::kLanes && !in.x_dropout.data)  // few columns: see matmul
         return matmul<T>({rows, in.sizes.F, depth, dz, depth, 1, in.W.data, 1, in.W.stride, in.dx, in.sizes.F,
                           1, nullptr, false});
@@ -243,10 +245,7 @@ static void lstm_backward(const LstmBackward<T>& in) {
         T* packed = take(depth * width);
         T* zeros = take(kMostColumns * L);
         std::memset(zeros, 0, sizeof(T) * kMostColumns * L);
-        for (Index v = 0; v < vectors; v += kMostColumns)
-            pack_panel_transposed(in.U.data + v * L * in.U.stride, in.U.stride, depth,
-                                  min_of(H - v * L, kMostColumns * L), min_of(kMostColumns, vectors - v),
-                                  packed + v * L * depth);
+        pack_transposed(in.U, H, depth, packed);
         LstmBackwardCell<T> cell = {
             in, width, packed, zeros, dz, take(N * width), in.mask.data ? take(N * width) : nullptr};
         const double flops = 2.0 * N * width * (depth + 64);
@@ -254,8 +253,8 @@ static void lstm_backward(const LstmBackward<T>& in) {
         Team team(division.threads);
         run_recurrence<T>(cell, team, division.by_units, N, steps + (in.dh0 ? 1 : 0), panels);
     }
-    if (in.dW || in.dU || in.db) lstm_weight_gradients(in, dz);
-    if (in.dx) lstm_input_gradient(in, dz);
+    if (in.dW || in.dU || in.db) lstm_weight_gradients(in, dz, depth);
+    if (in.dx) lstm_input_gradient(in, dz, depth);
 }
 
 }  // namespace GATEWISE_ISA

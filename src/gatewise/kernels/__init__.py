@@ -15,6 +15,7 @@ import numpy as np
 from gatewise.kernels._native import (
     ACTIVATIONS,
     PackedLSTM,
+    PackedLSTMVariant,
     activation_backward,
     activation_forward,
     adam_step,
@@ -22,8 +23,11 @@ from gatewise.kernels._native import (
     instruction_set,
     lstm_backward,
     lstm_predict,
+    lstm_variant_backward,
+    lstm_variant_predict,
     matmul,
     pack_lstm,
+    pack_lstm_variant,
     rmsprop_step,
     set_threads,
     sgd_step,
@@ -31,7 +35,8 @@ from gatewise.kernels._native import (
     supported_instruction_sets,
 )
 from gatewise.kernels._native import lstm_forward as _lstm_forward
-from gatewise.kernels.reference import LSTMTape
+from gatewise.kernels._native import lstm_variant_forward as _lstm_variant_forward
+from gatewise.kernels.reference import LSTMTape, LSTMVariantOptions, LSTMVariantTape, LSTMVariantWeights
 
 # Activations whose derivative is taken from their input; all others take it from their output.
 ACTIVATIONS_NEEDING_INPUT = ("gelu", "gelu_approximate", "silu", "hard_silu", "mish", "tanh_shrink")
@@ -54,11 +59,37 @@ def lstm_forward(
     return LSTMTape(*_lstm_forward(x, h0, c0, W, U, b, mask, activation, recurrent_activation, x_dropout, h_dropout))
 
 
+def lstm_variant_forward(
+    x: np.ndarray,
+    h0: np.ndarray | None,
+    c0: np.ndarray | None,
+    weights: LSTMVariantWeights,
+    options: LSTMVariantOptions,
+    mask: np.ndarray | None = None,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+    x_dropout: np.ndarray | None = None,
+    h_dropout: np.ndarray | None = None,
+    keep_c: np.ndarray | None = None,
+    keep_h: np.ndarray | None = None,
+) -> LSTMVariantTape:
+    """Runs a variant of the LSTM and keeps what `lstm_variant_backward` reads: `reference.lstm_variant_forward`."""
+    chosen = activation, recurrent_activation
+    made = _lstm_variant_forward(
+        x, h0, c0, weights, options, mask, *chosen, x_dropout, h_dropout, keep_c, keep_h
+    )  # fmt: skip
+    return LSTMVariantTape(*made)  # type: ignore[arg-type]  # the first three are always there
+
+
 __all__ = [
     "ACTIVATIONS",
     "ACTIVATIONS_NEEDING_INPUT",
     "LSTMTape",
+    "LSTMVariantOptions",
+    "LSTMVariantTape",
+    "LSTMVariantWeights",
     "PackedLSTM",
+    "PackedLSTMVariant",
     "activation_backward",
     "activation_forward",
     "adam_step",
@@ -67,8 +98,12 @@ __all__ = [
     "lstm_backward",
     "lstm_forward",
     "lstm_predict",
+    "lstm_variant_backward",
+    "lstm_variant_forward",
+    "lstm_variant_predict",
     "matmul",
     "pack_lstm",
+    "pack_lstm_variant",
     "rmsprop_step",
     "set_threads",
     "sgd_step",

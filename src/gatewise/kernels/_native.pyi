@@ -26,6 +26,31 @@ def lstm_predict(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray |
 
 def lstm_backward(tape: tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray | None], x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, dh: numpy.ndarray | None = None, dh_T: numpy.ndarray | None = None, dc_T: numpy.ndarray | None = None, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, dc: numpy.ndarray | None = None, wants: tuple[bool, bool, bool, bool, bool] = (True, True, True, True, True)) -> tuple[numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None]: ...
 
+class PackedLSTMVariant:
+    """
+    Weights of a variant of the LSTM in the kernels' own order, for any number of lstm_variant_predict calls.
+    """
+
+    @property
+    def features(self) -> int:
+        """F, the number of input features."""
+
+    @property
+    def units(self) -> int:
+        """H, the number of units."""
+
+    @property
+    def outputs(self) -> int:
+        """P, the length of the output."""
+
+def pack_lstm_variant(weights: tuple[numpy.ndarray | None, ...]) -> PackedLSTMVariant: ...
+
+def lstm_variant_forward(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, weights: tuple[numpy.ndarray | None, ...], options: tuple[float, float, float, float], mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, keep_c: numpy.ndarray | None = None, keep_h: numpy.ndarray | None = None) -> tuple[numpy.ndarray | None, ...]: ...
+
+def lstm_variant_predict(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, weights: PackedLSTMVariant, options: tuple[float, float, float, float], mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', sequences: bool = False) -> tuple[numpy.ndarray | None, numpy.ndarray, numpy.ndarray]: ...
+
+def lstm_variant_backward(tape: tuple[numpy.ndarray | None, ...], x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, weights: tuple[numpy.ndarray | None, ...], options: tuple[float, float, float, float], dh: numpy.ndarray | None = None, dh_T: numpy.ndarray | None = None, dc_T: numpy.ndarray | None = None, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, keep_c: numpy.ndarray | None = None, keep_h: numpy.ndarray | None = None, dc: numpy.ndarray | None = None, wants: tuple[bool, ...] = (True, True, True, True, True, True, True, True, True, True, True)) -> tuple[numpy.ndarray | None, ...]: ...
+
 def matmul(a: numpy.ndarray, b: numpy.ndarray, out: numpy.ndarray | None = None, accumulate: bool = False, bias: numpy.ndarray | None = None) -> numpy.ndarray: ...
 
 def activation_forward(name: str, x: numpy.ndarray) -> numpy.ndarray: ...

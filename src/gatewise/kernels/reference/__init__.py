@@ -13,10 +13,20 @@ from gatewise.kernels.reference.activations import (
     pair_function,
 )
 from gatewise.kernels.reference.lstm import LSTMTape, LSTMWeights, lstm_backward, lstm_forward, lstm_predict, pack_lstm
+from gatewise.kernels.reference.lstm_variants import (
+    LSTMVariantOptions,
+    LSTMVariantTape,
+    LSTMVariantWeights,
+    lstm_variant_backward,
+    lstm_variant_forward,
+    lstm_variant_predict,
+    pack_lstm_variant,
+)
 from gatewise.kernels.reference.products import adam_step, matmul, rmsprop_step, sgd_step, sum_of_squares
 
 __all__ = [
-    "ACTIVATIONS", "LSTMTape", "LSTMWeights", "PairFunction", "activation_backward", "activation_forward", "adam_step",
-    "lstm_backward", "lstm_forward", "lstm_predict", "matmul", "pack_lstm", "pair_function", "rmsprop_step", "sgd_step",
-    "sum_of_squares",
+    "ACTIVATIONS", "LSTMTape", "LSTMVariantOptions", "LSTMVariantTape", "LSTMVariantWeights", "LSTMWeights",
+    "PairFunction", "activation_backward", "activation_forward", "adam_step", "lstm_backward", "lstm_forward",
+    "lstm_predict", "lstm_variant_backward", "lstm_variant_forward", "lstm_variant_predict", "matmul", "pack_lstm",
+    "pack_lstm_variant", "pair_function", "rmsprop_step", "sgd_step", "sum_of_squares",
 ]  # fmt: skip

@@ -169,7 +169,13 @@ def lstm_backward(
     if h_dropout is not None:
         h_before = h_before * h_dropout[:, None, :]
     return _lstm_gradients(
-        dz.reshape(N * T, 4 * H), masked_input(x, mask, x_dropout), h_before, (carried_h, carried_c), W, x_dropout, wants
+        dz.reshape(N * T, 4 * H),
+        masked_input(x, mask, x_dropout),
+        h_before,
+        (carried_h, carried_c),
+        W,
+        x_dropout,
+        wants,
     )
 
 

@@ -1,0 +1,452 @@
+// Variants of the LSTM: forward over whole sequences. The plain LSTM has a cell of its own in lstm.h.
+//
+//     z = x[t] W + h[t-1] U + b          layer norm: N(x[t] W) gain_x + N(h[t-1] U) gain_h + b
+//     peepholes: z_i += p_i c[t-1]   z_f += p_f c[t-1]   z_o += p_o c~
+//     c~ = f c[t-1] + i g, clipped       coupled: f = 1 - i
+//     m = o a(c~)                        layer norm: o a(N(c~) gain_c + offset_c)
+//     h~ = m, or m projection            zoneout: c[t] = k c[t-1] + (1 - k) c~    h[t] = l h[t-1] + (1 - l)
+//     h~
+//
+// The idea: peepholes, clipping, coupled gates and zoneout are arithmetic on a unit, and so live in the
+// epilogue of the plain LSTM's tile. A projection is a second product in each step. Layer normalisation needs
+// whole rows of sums, so there the tiles only leave x W and h U, and the arithmetic follows row by row.
+// Threads that share the units wait for each other after each of these phases; those that share the rows
+// never do.
+#pragma once
+
+#include "activations.h"
+#include "gated.h"
+#include "normal.h"
+
+namespace gatewise {
+namespace GATEWISE_ISA {
+
+// Where the parts of the packed weights begin, and the sizes of a row.
+template <class T>
+struct LstmVariantLayout {
+    Index width, out_width;  // H and P rounded up to whole vectors
+    Index bias, kernel_gain, recurrent_gain, peephole, cell_gain, cell_offset, projection, total;
+
+    explicit LstmVariantLayout(const LstmVariantSizes& s) {
+        constexpr int L = Simd<T>::kLanes;
+        width = blocks_of<T>(s.H) * L;
+        out_width = blocks_of<T>(s.P) * L;
+        kernel_gain = packed_gates_size<T>(s.F, s.P, s.H, s.G);
+        bias = kernel_gain - s.G * width;
+        recurrent_gain = kernel_gain + (s.layer_norm ? s.G * width : 0);
+        peephole = recurrent_gain + (s.layer_norm ? s.G * width : 0);
+        cell_gain = peephole + (s.peephole ? (s.G - 1) * width : 0);
+        cell_offset = cell_gain + (s.layer_norm ? width : 0);
+        projection = cell_offset + (s.layer_norm ? width : 0);
+        total = projection + (s.projection ? s.H * out_width : 0);
+    }
+};
+
+template <class T>
+static Index lstm_variant_packed_size(const LstmVariantSizes& sizes) {
+    return LstmVariantLayout<T>(sizes).total;
+}
+
+// The gates as in gated.h, then the parts in the layout's order; the projection in panels
+// [H][vectors][lanes].
+template <class T>
+static void lstm_variant_pack(const LstmVariantSizes& s, const LstmVariantWeights<T>& weights, T* packed) {
+    constexpr int L = Simd<T>::kLanes;
+    const LstmVariantLayout<T> at(s);
+    pack_gates(weights.W, weights.U, weights.b, s.F, s.P, s.H, s.G, packed);
+    if (s.layer_norm) {
+        pack_gate_row(weights.kernel_gain, s.H, s.G, s.G * L, packed + at.kernel_gain);
+        pack_gate_row(weights.recurrent_gain, s.H, s.G, s.G * L, packed + at.recurrent_gain);
+        pack_gate_row(weights.cell_gain, s.H, 1, L, packed + at.cell_gain);
+        pack_gate_row(weights.cell_offset, s.H, 1, L, packed + at.cell_offset);
+    }
+    for (Index gate = 0; s.peephole && gate + 1 < s.G; ++gate)
+        pack_gate_row(weights.peephole.data + gate * weights.peephole.stride, s.H, 1, L,
+                      packed + at.peephole + gate * at.width);
+    for (Index v = 0; s.projection && v < at.out_width; v += kMostColumns * L)
+        pack_panel(weights.projection.data + v, weights.projection.stride, s.H,
+                   min_of(s.P - v, kMostColumns * L), min_of(kMostColumns, (at.out_width - v) / L),
+                   packed + at.projection + v * s.H);
+}
+
+template <class T>
+struct LstmVariantUnits {
+    typename Simd<T>::V i, f, g, o, c;  // c: the candidate
+};
+
+template <class T, int G>
+struct LstmVariantCell {
+    static constexpr int L = Simd<T>::kLanes;
+    using V = typename Simd<T>::V;
+
+    const LstmVariantForward<T>& in;
+    const LstmVariantLayout<T> at;
+    StepInput<T> input;
+    T* zeros;       // a panel's width of them
+    T* h_state[2];  // (N, out_width) each; what the next step multiplies: h, times h_dropout where given
+    T* h_plain = nullptr;      // (N, out_width), h without dropout, kept where masks or zoneout need it
+    T* c_state = nullptr;      // (N, width)
+    T* unprojected = nullptr;  // (N, width): m, under a projection
+    // Under layer normalisation: x W and h U, (N, blocks, G, L) each; the candidate cell and o, (N, width)
+    // each.
+    T *sums_x = nullptr, *sums_h = nullptr, *cells = nullptr, *outs = nullptr;
+
+    const T* part(Index offset) const { return in.packed + offset; }
+    bool zones_c() const { return in.keep_c.data || in.options.zoneout_cell > 0; }
+    bool zones_h() const { return in.keep_h.data || in.options.zoneout_output > 0; }
+    bool usual() const {
+        return in.activation == Activation::tanh && in.recurrent_activation == Activation::sigmoid;
+    }
+    bool masked(Index n, Index t) const {
+        return in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
+    }
+
+    // ---- tiles of gates --------------------------------------------------------------------------------
+
+    Index columns(Index) const { return G; }
+    Index depth() const { return in.sizes.F + in.sizes.P; }
+    const T* panel(Index p) const { return in.packed + p * depth() * G * L; }
+    const T* bias(Index p) const { return in.sizes.layer_norm ? zeros : part(at.bias) + p * G * L; }
+
+    Segment<T> of_h(Index t, Index n, Index p) const {
+        return {h_state[t & 1] + n * at.out_width, at.out_width, 1, in.sizes.P,
+                panel(p) + in.sizes.F * G * L};
+    }
+
+    TileWork<T> work(Index t, Index n, Index p) const {
+        const Index row = at.width * G, between = depth() * G * L;
+        if (input.projected)
+            return {
+                {of_h(t, n, p), {}}, 1,    between, input.projected + (n * in.sizes.T + t) * row + p * G * L,
+                in.sizes.T * row,    G * L};
+        return {{input.segment(t, n, panel(p)), of_h(t, n, p)}, 2, between, bias(p), 0, G * L};
+    }
+
+    void epilogue(Index t, Index n, Index rows, Index p, const T* sums) {
+        if (usual()) finish_tile(t, n, rows, p, sums, Activation::tanh, Activation::sigmoid);
+        else finish_tile(t, n, rows, p, sums, in.activation, in.recurrent_activation);
+    }
+
+    __attribute__((always_inline)) inline void finish_tile(Index t, Index n0, Index rows, Index p,
+                                                           const T* sums, Activation a, Activation s) {
+        const Index u = p * L, some = min_of(L, in.sizes.H - u);
+        for (Index n = n0; n < n0 + rows; ++n, sums += G * L) {
+            if (masked(n, t)) {
+                skip_cell(t, n, u, some);
+                if (!in.sizes.projection) skip_output(t, n, u, some);
+                continue;
+            }
+            V z[G];
+            for (int gate = 0; gate < G; ++gate) z[gate] = load(sums + gate * L);
+            const LstmVariantUnits<T> units = units_of(z, load(c_state + n * at.width + u), u, a, s);
+            keep_cell(t, n, u, some, units, z);
+            put_unprojected(t, n, u, some, units.o * activate<T>(a, units.c));
+        }
+    }
+
+    // ---- arithmetic on units ---------------------------------------------------------------------------
+
+    // The gates and the candidate cell; adds the peepholes to z.
+    __attribute__((always_inline)) inline LstmVariantUnits<T> units_of(V* z, V before, Index u, Activation a,
+                                                                       Activation s) const {
+        const T* peephole = in.sizes.peephole ? part(at.peephole) + u : nullptr;
+        LstmVariantUnits<T> units;
+        for (int gate = 0; peephole && gate < G - 2; ++gate)
+            z[gate] = fma(load(peephole + gate * at.width), before, z[gate]);
+        units.i = activate<T>(s, z[0]);
+        units.f = G == 4 ? activate<T>(s, z[1]) : broadcast(T(1)) - units.i;
+        units.g = activate<T>(a, z[G - 2]);
+        const T most = T(in.options.cell_clip);
+        units.c = clip<T>(fma(units.f, before, units.i * units.g), -most, most);
+        if (peephole) z[G - 1] = fma(load(peephole + (G - 2) * at.width), units.c, z[G - 1]);
+        units.o = activate<T>(s, z[G - 1]);
+        return units;
+    }
+
+    // A state after zoneout: `share` of it is what it was before.
+    static V mixed(V share, V before, V now) { return fma(share, before, (broadcast(T(1)) - share) * now); }
+    static V share_of(const View3<const T>& given, double rate, Index n, Index t, Index u, Index some) {
+        return given.data ? load_first(given.data + n * given.outer + t * given.inner + u, some)
+                          : broadcast(T(rate));
+    }
+
+    V dropped(Index n, Index u, Index some, V h) const {
+        return in.h_dropout.data ? h * load_first(in.h_dropout.data + n * in.h_dropout.stride + u, some) : h;
+    }
+
+    void keep_cell(Index t, Index n, Index u, Index some, const LstmVariantUnits<T>& units, const V* z) {
+        T* c_row = c_state + n * at.width + u;
+        V c = units.c;
+        if (zones_c()) c = mixed(share_of(in.keep_c, in.options.zoneout_cell, n, t, u, some), load(c_row), c);
+        store(c_row, c);
+        put_cell(t, n, u, some, c);
+        const V gates[4] = {units.i, units.f, units.g, units.o};
+        keep(in.gates, 4, t, n, u, some, gates);
+        keep(in.z, G, t, n, u, some, z);
+        keep(in.candidate, 1, t, n, u, some, &units.c);
+    }
+
+    // To `to` (N, T, count, H), if it is there.
+    void keep(T* to, Index count, Index t, Index n, Index u, Index some, const V* values) const {
+        if (!to) return;
+        to += (n * in.sizes.T + t) * count * in.sizes.H + u;
+        for (Index k = 0; k < count; ++k) store_first(to + k * in.sizes.H, values[k], some);
+    }
+
+    void put_cell(Index t, Index n, Index u, Index some, V c) const {
+        if (in.c.data) store_first(in.c.data + n * in.c.outer + t * in.c.inner + u, c, some);
+        if (in.c_last.data && t + 1 == in.sizes.T)
+            store_first(in.c_last.data + n * in.c_last.stride + u, c, some);
+    }
+
+    void put_unprojected(Index t, Index n, Index u, Index some, V m) {
+        if (!in.sizes.projection) return put_output(t, n, u, some, m);
+        store(unprojected + n * at.width + u, m);
+        keep(in.unprojected, 1, t, n, u, some, &m);
+    }
+
+    void put_output(Index t, Index n, Index u, Index some, V h) {
+        const Index i = n * at.out_width + u;
+        if (zones_h())
+            h = mixed(share_of(in.keep_h, in.options.zoneout_output, n, t, u, some),
+                      load(h_plain ? h_plain + i : h_state[t & 1] + i), h);
+        store(h_state[(t + 1) & 1] + i, dropped(n, u, some, h));
+        if (h_plain) store(h_plain + i, h);
+        show_output(t, n, u, some, h);
+    }
+
+    void show_output(Index t, Index n, Index u, Index some, V h) const {
+        if (in.h.data) store_first(in.h.data + n * in.h.outer + t * in.h.inner + u, h, some);
+        if (in.h_last.data && t + 1 == in.sizes.T)
+            store_first(in.h_last.data + n * in.h_last.stride + u, h, some);
+    }
+
+    // A masked step copies the states; all else is zero.
+    void skip_cell(Index t, Index n, Index u, Index some) const {
+        const V none[4] = {};
+        put_cell(t, n, u, some, load(c_state + n * at.width + u));
+        keep(in.gates, 4, t, n, u, some, none);
+        T* const by_gate[] = {in.z, in.normal_x, in.normal_h};
+        for (T* to : by_gate) keep(to, G, t, n, u, some, none);
+        keep(in.candidate, 1, t, n, u, some, none);
+        keep(in.unprojected, 1, t, n, u, some, none);
+    }
+    void skip_output(Index t, Index n, Index u, Index some) {
+        const Index i = n * at.out_width + u;
+        const V stepped = load(h_state[t & 1] + i);
+        store(h_state[(t + 1) & 1] + i, stepped);
+        show_output(t, n, u, some, h_plain ? load(h_plain + i) : stepped);
+    }
+
+    // ---- layer normalisation ---------------------------------------------------------------------------
+
+    void finish_row(Index t, Index n) {
+        if (usual()) finish_normal(t, n, Activation::tanh, Activation::sigmoid);
+        else finish_normal(t, n, in.activation, in.recurrent_activation);
+    }
+
+    const T* row_of_x(Index t, Index n) const {
+        const Index row = at.width * G;
+        return input.projected ? input.projected + (n * in.sizes.T + t) * row : sums_x + n * row;
+    }
+
+    __attribute__((always_inline)) inline void finish_normal(Index t, Index n, Activation a, Activation s) {
+        const Index H = in.sizes.H;
+        T* row = in.statistics ? in.statistics + (n * in.sizes.T + t) * 4 : nullptr;
+        if (masked(n, t)) {
+            for (Index u = 0; u < H; u += L) {
+                skip_cell(t, n, u, min_of(L, H - u));
+                if (!in.sizes.projection) skip_output(t, n, u, min_of(L, H - u));
+            }
+            if (row) std::memset(row, 0, sizeof(T) * 4);
+            return;
+        }
+        const T epsilon = T(in.options.epsilon);
+        const T *x = row_of_x(t, n), *h = sums_h + n * at.width * G;
+        const RowStatistics<T> of_x = statistics_of<T, G>(x, H, epsilon),
+                               of_h = statistics_of<T, G>(h, H, epsilon);
+        T *cell = cells + n * at.width, *out = outs + n * at.width;
+        for (Index u = 0; u < H; u += L) {
+            const Index i = u * G, some = min_of(L, H - u);
+            V z[G], normal_x[G], normal_h[G];
+            for (int gate = 0; gate < G; ++gate) {
+                const Index k = i + gate * L;
+                normal_x[gate] = of_x.normal(load(x + k));
+                normal_h[gate] = of_h.normal(load(h + k));
+                z[gate] = fma(normal_x[gate], load(part(at.kernel_gain) + k), load(part(at.bias) + k));
+                z[gate] = fma(normal_h[gate], load(part(at.recurrent_gain) + k), z[gate]);
+            }
+            const LstmVariantUnits<T> units = units_of(z, load(c_state + n * at.width + u), u, a, s);
+            keep_cell(t, n, u, some, units, z);
+            keep(in.normal_x, G, t, n, u, some, normal_x);
+            keep(in.normal_h, G, t, n, u, some, normal_h);
+            store(cell + u, first_lanes<T>(units.c, some));
+            store(out + u, units.o);
+        }
+        const RowStatistics<T> of_c = statistics_of<T, 1>(cell, H, epsilon);
+        for (Index u = 0; u < H; u += L) {
+            const V scaled = fma(of_c.normal(load(cell + u)), load(part(at.cell_gain) + u),
+                                 load(part(at.cell_offset) + u));
+            put_unprojected(t, n, u, min_of(L, H - u), load(out + u) * activate<T>(a, scaled));
+        }
+        const T found[4] = {of_x.scale, of_h.scale, of_c.mean, of_c.scale};
+        if (row) std::memcpy(row, found, sizeof found);
+    }
+
+    // ---- before and between steps ----------------------------------------------------------------------
+
+    void take(Workspace& workspace) {
+        const Index N = in.sizes.N;
+        const auto rows = [&](Index length) { return (T*)workspace.take(sizeof(T) * N * length); };
+        zeros = (T*)workspace.take(sizeof(T) * kMostColumns * L);
+        std::memset(zeros, 0, sizeof(T) * kMostColumns * L);
+        h_state[0] = rows(at.out_width);
+        h_state[1] = rows(at.out_width);
+        c_state = rows(at.width);
+        if (in.h_dropout.data && (in.mask.data || zones_h())) h_plain = rows(at.out_width);
+        if (in.sizes.projection) unprojected = rows(at.width);
+        input.take(workspace, at.width * G);
+        if (!in.sizes.layer_norm) return;
+        if (!input.projected) sums_x = rows(at.width * G);
+        sums_h = rows(at.width * G);
+        cells = rows(at.width);
+        outs = rows(at.width);
+    }
+
+    // The initial states.
+    void start() {
+        for (Index n = 0; n < in.sizes.N; ++n) {
+            for (Index u = 0; u < at.out_width; u += L) {
+                const Index some = min_of(L, in.sizes.P - u), i = n * at.out_width + u;
+                const V h = in.h0.data ? load_first(in.h0.data + n * in.h0.stride + u, some) : V{};
+                store(h_state[0] + i, dropped(n, u, some, h));
+                if (h_plain) store(h_plain + i, h);
+            }
+            for (Index u = 0; u < at.width; u += L)
+                store(c_state + n * at.width + u,
+                      in.c0.data ? load_first(in.c0.data + n * in.c0.stride + u, min_of(L, in.sizes.H - u))
+                                 : V{});
+        }
+    }
+};
+
+// x W or h U alone, left for the arithmetic that needs whole rows of them.
+template <class T, int G>
+struct LstmVariantSums {
+    static constexpr int L = Simd<T>::kLanes;
+    LstmVariantCell<T, G>& cell;
+    bool of_x;
+
+    Index columns(Index) const { return G; }
+    Index depth() const { return cell.depth(); }
+    const T* panel(Index p) const { return cell.panel(p); }
+    TileWork<T> work(Index t, Index n, Index p) const {
+        return {{of_x ? cell.input.segment(t, n, panel(p)) : cell.of_h(t, n, p), {}},
+                1,
+                depth() * G * L,
+                cell.zeros,
+                0,
+                0};
+    }
+    void epilogue(Index, Index n, Index rows, Index p, const T* sums) const {
+        T* to = (of_x ? cell.sums_x : cell.sums_h) + n * cell.at.width * G + p * G * L;
+        for (Index r = 0; r < rows; ++r)
+            std::memcpy(to + r * cell.at.width * G, sums + r * G * L, sizeof(T) * G * L);
+    }
+};
+
+// m times the projection.
+template <class T, int G>
+struct LstmVariantProjection {
+    static constexpr int L = Simd<T>::kLanes;
+    LstmVariantCell<T, G>& cell;
+
+    Index columns(Index p) const { return min_of(kMostColumns, cell.at.out_width / L - p * kMostColumns); }
+    Index depth() const { return cell.in.sizes.H; }
+    const T* panel(Index p) const { return cell.part(cell.at.projection) + p * depth() * kMostColumns * L; }
+    TileWork<T> work(Index, Index n, Index p) const {
+        const Segment<T> of_m = {cell.unprojected + n * cell.at.width, cell.at.width, 1, depth(), panel(p)};
+        return {{of_m, {}}, 1, depth() * kMostColumns * L, cell.zeros, 0, 0};
+    }
+    void epilogue(Index t, Index n0, Index rows, Index p, const T* sums) const {
+        for (Index n = n0; n < n0 + rows; ++n)
+            for (Index c = 0; c < columns(p); ++c, sums += L) {
+                const Index u = (p * kMostColumns + c) * L, some = min_of(L, cell.in.sizes.P - u);
+                if (cell.masked(n, t)) cell.skip_output(t, n, u, some);
+                else cell.put_output(t, n, u, some, load(sums));
+            }
+    }
+};
+
+// What one member of a team does in each step: some sequences and all units, or the other way round.
+struct Shares {
+    Team& team;
+    int member;
+    bool by_units;
+    Range rows;
+
+    Shares(Team& t, int m, bool units, Index count)
+        : team(t), member(m), by_units(units), rows(units ? Range{0, count} : share(count, m, t.size())) {}
+
+    Range panels(Index count) const { return by_units ? share(count, member, team.size()) : Range{0, count}; }
+    Range whole_rows() const { return by_units ? share(rows.end, member, team.size()) : rows; }
+
+    // One phase over tiles, and over rows.
+    template <class T, class Cell>
+    void tiles(Cell&& cell, Index step, Index panel_count) const {
+        const Range p = panels(panel_count);
+        if (p.begin < p.end && rows.begin < rows.end)
+            run_step<T>(cell, step, rows.begin, rows.end, p.begin, p.end);
+    }
+    void wait() const {
+        if (by_units) team.barrier();
+    }
+};
+
+template <class T, int G>
+static void run_lstm_variant(const LstmVariantForward<T>& in) {
+    const LstmVariantSizes& s = in.sizes;
+    const LstmVariantLayout<T> at(s);
+    const Index blocks = blocks_of<T>(s.H),
+                out_panels = ceil_div(at.out_width, kMostColumns * Simd<T>::kLanes);
+    const double products = double(G) * (s.F + s.P + 16) + (s.projection ? s.P : 0);
+    Division division = divide_recurrence(s.N, s.T, blocks, 2.0 * s.N * at.width * products,
+                                          (Index)(sizeof(T) * at.width * products));
+    if (in.x_dropout.data && division.by_units) division = {1, false};
+    Team team(division.threads);
+    Workspace workspace;
+    LstmVariantCell<T, G> cell = {in, at, {in.x, in.x_dropout, s.N, s.T, s.F}, nullptr, {}};
+    cell.take(workspace);
+    cell.start();
+    auto part = [&](int member) {
+        const Shares mine(team, member, division.by_units, s.N);
+        const Range p = mine.panels(blocks), whole = mine.whole_rows();
+        cell.input.prepare(cell, p.begin, p.end, blocks);
+        for (Index t = 0; t < s.T; ++t) {
+            cell.input.begin_step(t, mine.rows.begin, mine.rows.end);
+            if (s.layer_norm) {
+                if (cell.sums_x) mine.template tiles<T>(LstmVariantSums<T, G>{cell, true}, t, blocks);
+                mine.template tiles<T>(LstmVariantSums<T, G>{cell, false}, t, blocks);
+                mine.wait();
+                for (Index n = whole.begin; n < whole.end; ++n) cell.finish_row(t, n);
+            } else {
+                mine.template tiles<T>(cell, t, blocks);
+            }
+            mine.wait();
+            if (!s.projection) continue;
+            mine.template tiles<T>(LstmVariantProjection<T, G>{cell}, t, out_panels);
+            mine.wait();
+        }
+    };
+    run_team(team, part);
+}
+
+template <class T>
+static void lstm_variant_forward(const LstmVariantForward<T>& in) {
+    if (in.sizes.N == 0) return;
+    if (in.sizes.G == 4) run_lstm_variant<T, 4>(in);
+    else run_lstm_variant<T, 3>(in);
+}
+
+}  // namespace GATEWISE_ISA
+}  // namespace gatewise
