@@ -10,6 +10,9 @@ from gatewise.layers.batch_normalization import BatchNormalization as BatchNorma
 from gatewise.layers.bidirectional import Bidirectional as Bidirectional
 from gatewise.layers.concatenation import Concatenate as Concatenate
 from gatewise.layers.concatenation import concatenate as concatenate
+from gatewise.layers.conv_lstm import ConvLSTM1D as ConvLSTM1D
+from gatewise.layers.conv_lstm import ConvLSTM2D as ConvLSTM2D
+from gatewise.layers.conv_lstm import ConvLSTM3D as ConvLSTM3D
 from gatewise.layers.convolution import Conv1D as Conv1D
 from gatewise.layers.convolution import Conv2D as Conv2D
 from gatewise.layers.convolution import Convolution1D as Convolution1D

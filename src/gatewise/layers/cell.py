@@ -294,14 +294,14 @@ def check_cell_arguments(given: dict[str, Any], owner: str) -> None:
     Raises:
         ValueError: in the name of `owner`, the class that the user wrote.
     """
-    validation.positive_integer(given["units"], "units", owner)
+    size = "filters" if "filters" in given else "units"
+    validation.positive_integer(given[size], size, owner)
     standard_dtype(given.get("kwargs", {}).get("dtype"), owner)
     validation.fraction(given["dropout"], "dropout", owner)
     validation.fraction(given["recurrent_dropout"], "recurrent_dropout", owner)
-    if given["implementation"] not in (0, 1, 2):
-        raise ValueError(
-            f"{owner}: implementation is 0, 1 or 2, which compute the same; got {given['implementation']!r}."
-        )
+    implementation = given.get("implementation", 2)
+    if implementation not in (0, 1, 2):
+        raise ValueError(f"{owner}: implementation is 0, 1 or 2, which compute the same; got {implementation!r}.")
 
 
 def given_arguments(found: dict[str, Any]) -> dict[str, Any]:
