@@ -204,12 +204,21 @@ def refuse_code(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
         known = {"__lambda__": "<lambda>"}.get(str(name), name)
         if name in _CODE and serialization.get_registered_object(str(known), custom_objects) is None:
             inner = item.get("config")
+            if isinstance(inner, dict) and _names_its_function(inner):
+                continue
             who = f" named '{inner['name']}'" if isinstance(inner, dict) and "name" in inner else ""
             what = "a Lambda layer" if name == "Lambda" else "a lambda"
             raise ValueError(
                 f"The configuration holds {what}{who}: code, which is never run from a file. If you know what it does, "
                 f"write it as a layer or function of your own and pass custom_objects={{{known!r}: ...}}."
             )
+
+
+def _names_its_function(inner: Mapping[str, Any]) -> bool:
+    """True if the configuration of a Lambda layer has a function's name, not its code; so Keras 3, then 1 and 2."""
+    function = inner.get("function")
+    named = isinstance(function, dict) and function.get("class_name") == "function"
+    return named or (isinstance(function, str) and inner.get("function_type") == "function")
 
 
 def layer_from(data: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:

@@ -26,6 +26,7 @@ from gatewise.layers.embedding import Embedding as Embedding
 from gatewise.layers.feature_normalization import Normalization as Normalization
 from gatewise.layers.input_layer import Input as Input
 from gatewise.layers.input_layer import InputLayer as InputLayer
+from gatewise.layers.lambda_layer import Lambda as Lambda
 from gatewise.layers.lstm import LSTM as LSTM
 from gatewise.layers.lstm import LSTMCell as LSTMCell
 from gatewise.layers.merging import Add as Add
