@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from gatewise import tree
+
 Pullback = Callable[..., Any]
 _Class = TypeVar("_Class")
 
@@ -192,15 +194,30 @@ def traced_numpy_module() -> Any:
 
 
 def traced_numpy(name: str) -> Callable[..., Any]:
-    """The function of autograd.numpy of that name.
+    """The function of autograd.numpy of that name.  One without a derivative runs on the plain values.
 
     Raises:
-        AttributeError: if autograd has no differentiable form of it.
+        TypeError: when that is called and returns floats, whose gradient would be lost.
     """
     found = getattr(traced_numpy_module(), name, None)
-    if found is None:
-        raise AttributeError(_no_derivative(f"numpy.{name}"))
-    return found
+    return found if found is not None and _has_derivative(found) else functools.partial(_on_plain_values, name)
+
+
+def _has_derivative(function: Any) -> bool:
+    """True if autograd can differentiate its form of a function of NumPy, or knows that nothing flows through it."""
+    from autograd.core import VJPNode, primitive_vjps
+    from autograd.tracer import notrace_primitives
+
+    composed_of_others = not hasattr(function, "fun")
+    return composed_of_others or function in primitive_vjps or function in notrace_primitives[VJPNode]
+
+
+def _on_plain_values(name: str, *args: Any, **kwargs: Any) -> Any:
+    """NumPy's function of the plain values, whose result must not be floats."""
+    result = getattr(np, name)(*tree.map_leaves(plain, args), **tree.map_leaves(plain, kwargs))
+    if any(np.asarray(leaf).dtype.kind in "fc" for leaf in tree.leaves(result)):
+        raise TypeError(_no_derivative(f"numpy.{name}"))
+    return result
 
 
 def _no_derivative(name: str) -> str:
