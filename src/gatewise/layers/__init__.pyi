@@ -6,6 +6,8 @@ from gatewise.layers.activation_layers import LeakyReLU as LeakyReLU
 from gatewise.layers.activation_layers import PReLU as PReLU
 from gatewise.layers.activation_layers import ReLU as ReLU
 from gatewise.layers.activation_layers import Softmax as Softmax
+from gatewise.layers.attention import AdditiveAttention as AdditiveAttention
+from gatewise.layers.attention import Attention as Attention
 from gatewise.layers.batch_normalization import BatchNormalization as BatchNormalization
 from gatewise.layers.bidirectional import Bidirectional as Bidirectional
 from gatewise.layers.concatenation import Concatenate as Concatenate

@@ -9,6 +9,7 @@ import numpy as np
 
 from gatewise import config, initializers, validation
 from gatewise.layers.normalizing import Normalizing, finite_where_masked, lengths_along, mean_over, single_axis
+from gatewise.stepper import CannotStep, LayerUse, Stepper
 
 
 class _Statistics(NamedTuple):
@@ -148,6 +149,11 @@ class BatchNormalization(Normalizing):
 
     def _average(self, name: str, initializer: Any, shape: tuple) -> Any:
         return self.add_weight(shape, initializer, name=name, trainable=False)
+
+    def stepper(self, use: LayerUse) -> Stepper:
+        if use.training and use.is_timed:
+            raise CannotStep("it is called with training=True, which takes the statistics of all steps")
+        return super().stepper(use)
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         self._check_mask(inputs[0], mask)

@@ -11,7 +11,8 @@ import numpy as np
 from gatewise import config, validation
 from gatewise.arguments import describe
 from gatewise.layer import Layer
-from gatewise.layers.normalizing import single_axis
+from gatewise.layers.normalizing import refuse_axes_of_time, single_axis
+from gatewise.stepper import LayerUse, Stepper
 from gatewise.variable import Variable
 
 
@@ -58,6 +59,12 @@ class Normalization(Layer):
                 f"axes (axis={self.axis}); got mean={mean!r} and variance={variance!r}. Leave both out and call "
                 "adapt(data) to take them from data."
             )
+
+    stepwise = True
+
+    def stepper(self, use: LayerUse) -> Stepper:
+        refuse_axes_of_time(self.axis, use)
+        return super().stepper(use)
 
     # --- the statistics --------------------------------------------------------------------------------------
 

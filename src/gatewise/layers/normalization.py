@@ -146,6 +146,9 @@ class GroupNormalization(Normalizing):
     Source: Wu & He 2018.
     """
 
+    stepwise = False
+    not_causal = "it takes its statistics over all steps"
+
     def __init__(
         self,
         groups: int = 32,

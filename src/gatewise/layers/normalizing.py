@@ -9,6 +9,7 @@ import numpy as np
 
 from gatewise import constraints, initializers, regularizers, validation
 from gatewise.layer import Layer
+from gatewise.stepper import CannotStep, LayerUse, Stepper
 from gatewise.variable import Variable
 
 
@@ -77,6 +78,12 @@ class Normalizing(Layer):
     axis: Any
     gamma: Variable | None = None
     beta: Variable | None = None
+
+    stepwise = True
+
+    def stepper(self, use: LayerUse) -> Stepper:
+        refuse_axes_of_time(self.axis, use)
+        return super().stepper(use)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         self.check_inputs([input_shape])
@@ -194,3 +201,12 @@ def positions(axis: int | list[int], ndim: int) -> tuple[int, ...]:
 def lengths_along(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
     """The shape with 1 for every axis that is not among `axes`."""
     return tuple(size if k in axes else 1 for k, size in enumerate(shape))
+
+
+def refuse_axes_of_time(axis: int | Sequence[int], use: LayerUse) -> None:
+    """Raise CannotStep if one of a layer's axes is a stream's time."""
+    axes = [axis] if isinstance(axis, int) else axis
+    if any(
+        timed and 1 in [one % len(shape) for one in axes] for shape, timed in zip(use.shapes, use.timed, strict=True)
+    ):
+        raise CannotStep("it normalizes along the time axis, so its output at one step depends on the others")
