@@ -62,7 +62,7 @@ def _batch_shape(layer: Layer, shape: Any) -> Any:
     first = layer
     while isinstance(first, Sequential) and first.layers:
         first = first.layers[0]
-    has_batch = isinstance(first, SequenceLayer) and len(shape) == 3
+    has_batch = isinstance(first, SequenceLayer) and len(shape) == first.input_rank
     return tuple(shape) if has_batch else (None, *shape)
 
 

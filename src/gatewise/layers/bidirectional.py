@@ -65,6 +65,7 @@ class Bidirectional(SequenceLayer):
             one.zero_output_for_mask = one.return_sequences
         self.return_sequences, self.return_state = layer.return_sequences, layer.return_state
         self.stateful = layer.stateful
+        self.input_rank = getattr(layer, "input_rank", self.input_rank)
         self.supports_masking = True
         if self._batch_input_shape is None:
             self._batch_input_shape = layer._batch_input_shape

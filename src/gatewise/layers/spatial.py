@@ -100,7 +100,8 @@ def as_given(x: np.ndarray, data_format: str, axis: int = 1) -> np.ndarray:
 
 def axes(rank: int, data_format: str, lead: Sequence[str] = ("batch",)) -> tuple[str, ...]:
     """The names of an input's axes."""
-    return (*lead, *joined(None, _AXES[rank], "channels", data_format)[1:])
+    along = ("places",) if rank == 1 and len(lead) > 1 else _AXES[rank]  # beside time steps, steps would mislead
+    return (*lead, *joined(None, along, "channels", data_format)[1:])
 
 
 def check_input(
