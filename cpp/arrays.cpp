@@ -117,6 +117,10 @@ bool last_axis_contiguous(const Array& a) {
 
 }  // namespace
 
+bool is_numpy_array(nb::handle value) {
+    return reinterpret_cast<PyObject*>(Py_TYPE(value.ptr())) == names().ndarray;
+}
+
 Array read_array(const char* function, const char* name, nb::handle value) {
     Array array;
     nb::object capsule = nb::steal(PyObject_GetAttr(value.ptr(), names().array_struct));

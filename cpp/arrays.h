@@ -77,6 +77,9 @@ struct FloatType {
     const char* from = nullptr;
 };
 
+// True for numpy.ndarray itself.
+bool is_numpy_array(nb::handle value);
+
 // The argument as it is: any dtype, any rank up to kMostAxes, any strides.
 Array read_array(const char* function, const char* name, nb::handle value);
 

@@ -62,6 +62,16 @@ using OwnedMemory = std::unique_ptr<void, Free>;
 void define_lstm(nb::module_& m);           // bindings_lstm.cpp
 void define_lstm_variants(nb::module_& m);  // bindings_lstm_variants.cpp
 void define_products(nb::module_& m);       // bindings_products.cpp: matmul, activations, optimizers
+void define_stream(nb::module_& m);         // bindings_stream.cpp
+
+// A recurrent layer's packed weights, as bindings_stream.cpp reads them.
+struct PackedCell {
+    const Kernels* made_for = nullptr;
+    int item = 0;
+    Index F = 0, H = 0;
+    const void* memory = nullptr;
+};
+PackedCell packed_lstm(nb::handle weights);  // of a PackedLSTM; throws for anything else
 
 // Arguments that may be None: those that have a default, and those that the functions refuse by name.
 inline auto any(const char* name) { return nb::arg(name).none(); }

@@ -65,6 +65,21 @@ def adam_step(w: numpy.ndarray, g: numpy.ndarray, m: numpy.ndarray, v: numpy.nda
 
 def sum_of_squares(g: numpy.ndarray) -> float: ...
 
+class StreamSteps:
+    """
+    A chain of layers that runs one time step at a time: see gatewise.streaming.native.
+    """
+
+    def __init__(self, batch: int, features: int, item: int, stages: list, variables: list, weights: object, prepare: object, prepare_mask: object) -> None: ...
+
+    def step(self, x: object, mask: object = None) -> numpy.ndarray:
+        """
+        The output after one more time step; see gatewise.streaming.Stream.step.
+        """
+
+    def run(self, x: numpy.ndarray, mask: numpy.ndarray | None = None) -> numpy.ndarray:
+        """The outputs of the steps of x (N, T, F), contiguous."""
+
 def get_threads() -> int:
     """The number of threads a kernel may use."""
 

@@ -25,6 +25,14 @@ class StreamInput:
         self.model, self.name, self.dtype, self.timed, self.batch = model, name, dtype, timed, batch
         self.sample = tuple(shape[2:] if timed else shape[1:])
 
+    @staticmethod
+    def alone(given: Any) -> Any:
+        """The one input of a model with one: it may come alone, in a list of one array or in a dictionary."""
+        if isinstance(given, dict) and len(given) == 1:
+            return next(iter(given.values()))
+        is_listed = isinstance(given, list | tuple) and len(given) == 1 and isinstance(given[0], np.ndarray)
+        return given[0] if is_listed else given
+
     def one_step(self, given: Any) -> np.ndarray:
         """One time step as (N, 1, ...); an input without time as (N, ...)."""
         x = self._as_array(given)
@@ -35,6 +43,8 @@ class StreamInput:
                 x = x[..., None]
             elif self.batch == 1 and x.shape == () and self.sample == (1,):
                 x = x.reshape(1, 1)
+            elif self.timed and self._fits(x.shape, (self.batch, 1)):  # x[:, t : t + 1]
+                return x
             else:
                 raise self._refusal(x, (self.batch,), "step")
         return x[:, None] if self.timed else x

@@ -55,7 +55,7 @@ class Plan:
                 f"Model '{model.name}' has no input with a time axis, (batch, time steps, features): its inputs are "
                 f"{shapes}. There is nothing to run step by step; use predict."
             )
-        self.inputs = [self._new_slot(timed) for timed in self.timed_inputs]
+        self.inputs = [self.new_slot(timed) for timed in self.timed_inputs]
         slots = self._add_graph(graph, dict(zip(map(id, graph.inputs), self.inputs, strict=True)), "")
         self.outputs = [slots[id(y)] for y in graph.outputs]
 
@@ -81,7 +81,8 @@ class Plan:
                     slot_masks[slot] = found
         return [slots[k][:, 0] if self.timed[k] else slots[k] for k in self.outputs]
 
-    def _new_slot(self, timed: bool) -> int:
+    def new_slot(self, timed: bool) -> int:
+        """A place for one more value."""
         self.timed.append(timed)
         return len(self.timed) - 1
 
@@ -90,7 +91,7 @@ class Plan:
         for node in graph.nodes:
             for x in node.inputs:
                 if id(x) not in slots:
-                    slots[id(x)] = self._new_slot(False)
+                    slots[id(x)] = self.new_slot(False)
                     self.constants[slots[id(x)]] = x
             inputs = [slots[id(x)] for x in node.inputs]
             timed = [self.timed[k] for k in inputs]
@@ -117,7 +118,7 @@ class Plan:
                 )
             if np.dtype(given.dtype) != wanted.array_type:
                 stepper = _Converted(model, LayerUse([tuple(given.shape)], [self.timed[slot]]), wanted.array_type)
-                slot, before = self._new_slot(self.timed[slot]), slot
+                slot, before = self.new_slot(self.timed[slot]), slot
                 self.steps.append(PlanStep(name, stepper, [before], [slot], None))
             converted.append(slot)
         inner = self._add_graph(graph, dict(zip(map(id, graph.inputs), converted, strict=True)), f"{name}/")
@@ -131,7 +132,7 @@ class Plan:
             if use.is_timed and _is_constant(node.mask):
                 raise self._refusal(node, name, "it is called with a fixed mask for a fixed number of steps")
             if id(node.mask) not in slots:
-                slots[id(node.mask)] = self._new_slot(False)
+                slots[id(node.mask)] = self.new_slot(False)
                 self.constants[slots[id(node.mask)]] = node.mask
             mask = slots[id(node.mask)]
         if not use.is_timed and any(getattr(layer, "stateful", False) for layer in all_layers(node.layer)):
@@ -140,7 +141,7 @@ class Plan:
             stepper = node.layer.stepper(use)
         except CannotStep as reason:
             raise self._refusal(node, name, str(reason)) from None
-        outputs = [self._new_slot(timed) for timed in stepper.timed_outputs(len(node.outputs))]
+        outputs = [self.new_slot(timed) for timed in stepper.timed_outputs(len(node.outputs))]
         step = PlanStep(name, stepper, inputs, outputs, mask)
         if stepper.initial(1):
             step.states = len(self.state_names)

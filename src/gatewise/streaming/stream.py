@@ -10,7 +10,7 @@ import numpy as np
 
 from gatewise import tree, validation
 from gatewise.streaming.inputs import StreamInput, chunk_mask, step_mask
-from gatewise.streaming.native import native_steps
+from gatewise.streaming.native import join_chains
 from gatewise.streaming.plan import Plan
 from gatewise.streaming.state import StreamState, checked
 
@@ -44,7 +44,7 @@ class Stream:
         self._initial = [stepper.initial(self.batch_size) for stepper in steppers]
         self._states = [[array.copy() for array in arrays] for arrays in self._initial]
         self._lock = threading.Lock()
-        self._native = native_steps(self._plan, self._inputs[0], self._states)
+        self._native = join_chains(self._plan, self._inputs[0], self._states)
         if self._native is not None:  # the whole step is one call; what it is given is looked at there
             self.__dict__["step"] = self._native.step
 
@@ -63,7 +63,7 @@ class Stream:
         Raises:
             ValueError: for a step of the wrong shape.
         """
-        given = self.model.flat_inputs(x) if len(self._inputs) > 1 else [_only(x)]
+        given = self.model.flat_inputs(x) if len(self._inputs) > 1 else [self._inputs[0].alone(x)]
         values = [i.one_step(v) for i, v in zip(self._inputs, given, strict=True)]
         masks = [step_mask(m, self.batch_size) for m in self._listed(mask)]
         return self._nested(self._advance(values, masks))
@@ -78,7 +78,7 @@ class Stream:
         Returns:
             (N, T, ...), nested as `predict` returns it.
         """
-        given = self.model.flat_inputs(x) if len(self._inputs) > 1 else [_only(x)]
+        given = self.model.flat_inputs(x) if len(self._inputs) > 1 else [self._inputs[0].alone(x)]
         values = [i.chunk(v) for i, v in zip(self._inputs, given, strict=True)]
         counts = {v.shape[1] for v, i in zip(values, self._inputs, strict=True) if i.timed}
         if len(counts) > 1 or 0 in counts:
@@ -198,13 +198,6 @@ class Stream:
                 f"{self.batch_size} truth values; got {rows!r}."
             )
         return index
-
-
-def _only(x: Any) -> Any:
-    """The one input of a model with one: it may come alone, in a list of one array or in a dictionary."""
-    if isinstance(x, dict) and len(x) == 1:
-        return next(iter(x.values()))
-    return x[0] if isinstance(x, list | tuple) and len(x) == 1 and isinstance(x[0], np.ndarray) else x
 
 
 def _restored(model: Any, batch_size: int, state: StreamState) -> Stream:
