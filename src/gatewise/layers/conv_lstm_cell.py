@@ -96,8 +96,10 @@ class ConvLSTMCell(GatedCell):
         self.state_size = [self.filters, self.filters]
         self._sizes: tuple[int, ...] | None = None
 
-    _initial_bias = LSTMCell._initial_bias
     _ones_for_the_forget_gate = LSTMCell._ones_for_the_forget_gate
+
+    def _initial_bias(self) -> Any:
+        return self._ones_for_the_forget_gate if self.unit_forget_bias else self.bias_initializer
 
     # --- shapes ----------------------------------------------------------------------------------------------
 
