@@ -12,7 +12,9 @@ import numpy as np
 from gatewise import autodiff, config, tree
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
+from gatewise.operation_stepper import operation_stepper
 from gatewise.probing import probed_outputs
+from gatewise.stepper import LayerUse, Stepper
 from gatewise.variable import Variable
 
 ROOM = "gatewise.ops"
@@ -40,6 +42,9 @@ class Operation(Layer):
 
     def _as_input(self, value: Any) -> Any:
         return value  # constants keep their type
+
+    def stepper(self, use: LayerUse) -> Stepper:
+        return operation_stepper(self, use) if use.is_timed else super().stepper(use)
 
     def _symbolic_outputs(self, leaves: Sequence[Any], structure: Any) -> Any:
         shape_of = getattr(self.function, "shape_of", None)
