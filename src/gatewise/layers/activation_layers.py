@@ -219,7 +219,7 @@ class Softmax(Layer):
         return mask if mask is None else mask[..., None]
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        belongs_to_steps = previous_mask is not None and previous_mask.shape[-1:] == (1,)
+        belongs_to_steps = previous_mask is not None and previous_mask.shape == (*np.shape(inputs)[:-1], 1)
         return previous_mask[..., 0] if belongs_to_steps else previous_mask
 
     def check_inputs(self, shapes: Sequence[Any]) -> None:

@@ -33,12 +33,12 @@ class Dot(Merge):
             len(axes) != 2 or not all(hasattr(axis, "__index__") and not isinstance(axis, bool) for axis in axes)
         ):
             raise ValueError(f"{cls}: Invalid format for argument `axes`: it has two integers; got {axes!r}.")
-        self.axes = axes
+        self.axes = tuple(axes) if isinstance(axes, list | tuple) else int(axes)
         self.normalize = bool(normalize)
 
     def _axes(self, shapes: Sequence[Any]) -> list[int]:
         """The axis of each input, counted from its first."""
-        given = self.axes if isinstance(self.axes, list | tuple) else (self.axes, self.axes)
+        given = self.axes if isinstance(self.axes, tuple) else (self.axes, self.axes)
         return [int(a) + len(s) if a < 0 else int(a) for a, s in zip(given, shapes, strict=True)]
 
     def check_inputs(self, shapes: Sequence[Any]) -> None:

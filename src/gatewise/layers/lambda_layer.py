@@ -82,7 +82,10 @@ class Lambda(Layer):
         """
         own = {"function": self.function, "output_shape": self._output_shape, "mask": self.mask}
         given = {name: value for name, value in own.items() if value is not None}
-        written = {name: serialization.serialize_object(value) for name, value in given.items()}
+        try:
+            written = {name: serialization.serialize_object(value) for name, value in given.items()}
+        except ValueError as error:
+            raise ValueError(f"Layer '{self.name}' ({type(self).__name__}): {error}") from None
         return {**super().get_config(), **written, "arguments": serialization.serialize_object(self.arguments)}
 
     @classmethod

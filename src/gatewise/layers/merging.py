@@ -44,7 +44,7 @@ class Merge(Layer):
             raise TypeError(
                 f"{who} has no argument {', '.join(map(repr, rest))}; it is called with a list: layer([a, b])."
             )
-        came = f"{len(args)} arguments" if len(args) > 1 else "an empty list" if given == [] else describe(given)
+        came = f"{len(args)} arguments" if len(args) > 1 else describe(given)
         raise ValueError(
             f"{who}: A merge layer should be called on a list of inputs.\n"
             f"    expected: a list of arrays, layer([a, b])\n    given:    {came}"

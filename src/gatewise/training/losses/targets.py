@@ -93,8 +93,9 @@ def _check_one_hot(y: np.ndarray, output: tuple, name: str, loss: str) -> None:
 
 def _check_same(y: np.ndarray, output: tuple, name: str, loss: str, binary: bool) -> None:
     given, wanted = y.shape[1:], output[1:]
-    squeezable = given == wanted[:-1] and wanted[-1] in (1, None) or (given[-1:] == (1,) and given[:-1] == wanted)
-    if _fits(given, wanted) or squeezable:
+    one_more = given[-1:] == (1,) and given[:-1] == wanted
+    one_less = wanted[-1:] in ((1,), (None,)) and given == wanted[:-1]
+    if _fits(given, wanted) or one_more or one_less:
         return
     advice = "Reshape the targets, or change the units of the last layer."
     if len(wanted) == 1 and given in ((), (1,)):
