@@ -36,6 +36,9 @@ def config_of(layer: Any, base: type, described: type | None = None) -> dict[str
     for name in argument_names(cls):
         if name in config or name in getattr(cls, "not_in_config", ()):
             continue
+        needed = getattr(cls, "in_config_with", {}).get(name)
+        if needed is not None and not getattr(layer, needed):
+            continue
         value = getattr(layer, getattr(cls, "kept_as", {}).get(name, name), _absent)
         if value is _absent:
             value = _given(layer, cls, name)

@@ -108,5 +108,12 @@ def dropout_multiplier(seeds: SeedGenerator, shape: Sequence[int], rate: float, 
     return np.multiply(kept, 1 / (1 - rate), dtype=dtype)
 
 
+def chosen(seeds: SeedGenerator, shape: Sequence[int], rate: float, dtype: Any) -> np.ndarray | None:
+    """1 with probability `rate`, else 0; None for rate 0.  Arguments as of `dropout_multiplier`."""
+    if rate <= 0:
+        return None
+    return (seeds.next().random(shape, dtype=dtype) < rate).astype(dtype)
+
+
 def _refuse(seed: Any) -> NoReturn:
     raise TypeError(f"A seed is an integer, a SeedGenerator or None; got {type(seed).__name__} {seed!r}.")

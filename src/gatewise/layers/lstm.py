@@ -15,11 +15,18 @@ import numpy as np
 
 from gatewise import kernels
 from gatewise.kernels import reference
-from gatewise.layers.cell import GatedCell, added, given_arguments
+from gatewise.layers.cell import added, given_arguments
+from gatewise.layers.lstm_variants import (
+    IN_CONFIG_IF_TRUE,
+    IN_CONFIG_WITH,
+    VARIANT_ARGUMENTS,
+    LSTMVariantCell,
+    check_variant_arguments,
+)
 from gatewise.layers.recurrent import CellLayer
 
 
-class LSTMCell(GatedCell):
+class LSTMCell(LSTMVariantCell):
     """One step of an LSTM: the weights, and `(x, [h, c]) -> (h, [h, c])`.
 
     Args:
@@ -28,12 +35,15 @@ class LSTMCell(GatedCell):
         use_bias, unit_forget_bias: whether there is a bias; whether the forget gate's begins at 1.
         *_initializer, *_regularizer, *_constraint: name, object or function.
         dropout, recurrent_dropout: fraction of x and of h[t-1] that is set to zero in training, the same at every step.
-        seed: of the dropout.
+        seed: of the dropout and of zoneout.
+        peephole and those after it: see `LSTM`.
 
-    Weights: kernel (F, 4H), recurrent_kernel (H, 4H), bias (4H,), columns in the order i, f, c, o.
+    Weights: kernel (F, 4H), recurrent_kernel (H, 4H), bias (4H,), columns in the order i, f, c, o; for those of
+    variants see `LSTM`.
     """
 
-    n_gates = 4
+    in_config_if_true = IN_CONFIG_IF_TRUE
+    in_config_with = IN_CONFIG_WITH
 
     def __init__(
         self,
@@ -55,16 +65,28 @@ class LSTMCell(GatedCell):
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
         implementation: int = 2,
+        *,
+        peephole: bool = False,
+        peephole_initializer: Any = "glorot_uniform",
+        cell_clip: float | None = None,
+        projection_units: int | None = None,
+        projection_initializer: Any = "glorot_uniform",
+        coupled_gates: bool = False,
+        layer_norm: bool = False,
+        layer_norm_epsilon: float = 1e-3,
+        zoneout_cell: float = 0.0,
+        zoneout_output: float = 0.0,
         **kwargs: Any,
     ) -> None:
         given = given_arguments(locals())
         del given["unit_forget_bias"]
-        super().__init__(**given, **kwargs)
+        variant = {name: given.pop(name) for name in VARIANT_ARGUMENTS}
+        super().__init__(variant, **given, **kwargs)
         self.unit_forget_bias = bool(unit_forget_bias)
-        self.state_size = [self.units, self.units]
 
     def _initial_bias(self) -> Any:
-        return self._ones_for_the_forget_gate if self.unit_forget_bias else self.bias_initializer
+        has_forget_gate = self.n_gates == 4
+        return self._ones_for_the_forget_gate if self.unit_forget_bias and has_forget_gate else self.bias_initializer
 
     def _ones_for_the_forget_gate(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         """Ones for the forget gate; the other three gates follow the bias initializer."""
@@ -77,9 +99,13 @@ class LSTMCell(GatedCell):
         return np.concatenate(parts)
 
     def _pack(self) -> Any:
+        if self.is_variant:
+            return kernels.pack_lstm_variant(self._variant_weights())
         return kernels.pack_lstm(*self._weight_arrays())
 
     def run_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool) -> Any:
+        if self.is_variant:
+            return self.run_variant(x, states, mask, training, every_step)
         known = self._kernel_activations()
         x_dropout, h_dropout = self.dropout_multipliers(x.shape, training)
         if known is None or x_dropout is not None or h_dropout is not None:
@@ -91,6 +117,8 @@ class LSTMCell(GatedCell):
         return h, h_last, [h_last, c_last]
 
     def trace_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Any:
+        if self.is_variant:
+            return self.trace_variant(x, states, mask, training)
         return self._traced(x, states, mask, *self.dropout_multipliers(x.shape, training))
 
     def _traced(self, x: np.ndarray, states: Sequence[Any], mask: Any, x_dropout: Any, h_dropout: Any) -> Any:
@@ -128,27 +156,45 @@ class LSTM(CellLayer):
         dropout, recurrent_dropout: fraction of x and of h[t-1] set to zero in training, the same at every step.
         return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major: see
             `RNN`.
-        seed: of the dropout.  implementation: accepted; it changes no result.
+        seed: of the dropout and of zoneout.  implementation: accepted; it changes no result.
+        peephole: the gates see the cell: z_i += p_i c[t-1], z_f += p_f c[t-1], z_o += p_o c[t].
+            peephole_initializer: of p.  (Gers & Schmidhuber 2000; Gers, Schraudolph & Schmidhuber 2002)
+        cell_clip: the cell is cut off at -cell_clip and cell_clip; its gradient is zero there.  (Sak, Senior &
+            Beaufays 2014)
+        projection_units: P; h[t] = (o activation(c[t])) projection_kernel has this length, PyTorch's `proj_size`.
+            projection_initializer: of that matrix.  (Sak, Senior & Beaufays 2014)
+        coupled_gates: f = 1 - i, so there is no forget gate, and unit_forget_bias says nothing.  (Greff, Srivastava,
+            Koutnik, Steunebrink & Schmidhuber 2017, "CIFG")
+        layer_norm: x W and h U are normalised before they are added, over all gates jointly, and the cell on its way
+            out: N(x W) kernel_gain + N(h U) recurrent_gain + b, h = o activation(N(c) cell_gain + cell_offset), N(v) =
+            (v - mean) / sqrt(variance + layer_norm_epsilon).  (Ba, Kiros & Hinton 2016, equations 20 to 22; b is the
+            sum of the offsets there)
+        zoneout_cell, zoneout_output: probability that a unit of c, or of h, keeps its value at a step in training; in
+            prediction that share of it is kept.  h is made of the cell before zoneout.  (Krueger et al. 2017)
         **kwargs: name, dtype, trainable, input_shape and the others of `Layer`.
 
     Called with `layer(sequences, initial_state=None, mask=None, training=False)`: sequences (N, T, F); initial_state
-    [h, c], each (N, H); mask (N, T), True where the step counts.
+    [h, c], each (N, H), h (N, P) with a projection; mask (N, T), True where the step counts.
 
     Returns:
         h of the last step (N, H), or of every step (N, T, H) with return_sequences; with return_state
-        [output, h, c].
+        [output, h, c].  P stands for H in h where there is a projection.
 
     Raises:
         ValueError: for arguments, inputs, states or masks of the wrong shape.
 
     Weights: kernel (F, 4H), recurrent_kernel (H, 4H), bias (4H,), columns in the order i, f, c, o:
-    4 x ((F + H) x H + H) numbers in all.
+    4 x ((F + H) x H + H) numbers in all.  With coupled gates 3H columns, i, c, o; with a projection recurrent_kernel is
+    (P, 4H).  Then, each if its variant is: peephole_kernel (3, H), of i, f, o (2, H, of i, o, with coupled gates);
+    projection_kernel (H, P); kernel_gain and recurrent_gain, as long as the bias, cell_gain and cell_offset (H,).
 
     Source: Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000 (forget gate); Gal & Ghahramani 2016
     (dropout that is the same at every step).
     """
 
     cell_class = LSTMCell
+    in_config_if_true = (*CellLayer.in_config_if_true, *IN_CONFIG_IF_TRUE)
+    in_config_with = IN_CONFIG_WITH
 
     def __init__(
         self,
@@ -178,6 +224,19 @@ class LSTM(CellLayer):
         zero_output_for_mask: bool = False,
         implementation: int = 2,
         time_major: bool = False,
+        *,
+        peephole: bool = False,
+        peephole_initializer: Any = "glorot_uniform",
+        cell_clip: float | None = None,
+        projection_units: int | None = None,
+        projection_initializer: Any = "glorot_uniform",
+        coupled_gates: bool = False,
+        layer_norm: bool = False,
+        layer_norm_epsilon: float = 1e-3,
+        zoneout_cell: float = 0.0,
+        zoneout_output: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(given_arguments(locals()), **kwargs)
+        given = given_arguments(locals())
+        check_variant_arguments(given, type(self).__name__)
+        super().__init__(given, **kwargs)
