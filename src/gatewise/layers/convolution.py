@@ -16,7 +16,9 @@ from gatewise import activations, constraints, initializers, regularizers, valid
 from gatewise.layer import Layer
 from gatewise.layers import spatial
 from gatewise.layers.cell import given_arguments
+from gatewise.layers.window_steppers import ConvolutionStepper
 from gatewise.layers.windows import Windows, convolve, convolve_backward, windows_over
+from gatewise.stepper import LayerUse, Stepper
 from gatewise.variable import Variable
 
 _RESOLVED = {"initializer": initializers.get, "regularizer": regularizers.get, "constraint": constraints.get}
@@ -129,6 +131,9 @@ class ConvolutionLayer(Layer):
             return (None if dx is None else spatial.as_given(dx, self.data_format),), gradients
 
         return y, pullback
+
+    def stepper(self, use: LayerUse) -> Stepper:
+        return ConvolutionStepper(self, use) if use.is_timed and not self._uses_call else super().stepper(use)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, sizes, channels = spatial.parts(input_shape, self.data_format)

@@ -12,7 +12,9 @@ import numpy as np
 from gatewise import validation
 from gatewise.layer import Layer
 from gatewise.layers import spatial
+from gatewise.layers.window_steppers import GlobalMaxStepper
 from gatewise.layers.windows import Windows, windows_over
+from gatewise.stepper import LayerUse, Stepper
 
 
 class _Pooling(Layer):
@@ -20,6 +22,8 @@ class _Pooling(Layer):
 
     A family computes in `pooled`.
     """
+
+    not_causal = "its windows have several time steps, and fewer outputs than there are steps"
 
     rank = 1
 
@@ -208,6 +212,9 @@ class _GlobalPooling(Layer):
 class _GlobalMax(_GlobalPooling):
     """Base of GlobalMaxPooling1D and GlobalMaxPooling2D."""
 
+    def stepper(self, use: LayerUse) -> Stepper:
+        return GlobalMaxStepper(self, use) if use.is_timed and not self._uses_call else super().stepper(use)
+
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         (x,) = inputs
         y = x.max(axis=self._axes, keepdims=True)
@@ -242,6 +249,8 @@ class GlobalMaxPooling2D(_GlobalMax):
 
 class _GlobalAverage(_GlobalPooling):
     """Base of GlobalAveragePooling1D and GlobalAveragePooling2D."""
+
+    not_causal = "a mean of all steps is not summed in the order in which they come"
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         (x,) = inputs

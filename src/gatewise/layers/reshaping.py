@@ -20,6 +20,8 @@ class Flatten(Layer):
         **kwargs: of `Layer`.
     """
 
+    not_causal = "it makes one list of all time steps"
+
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if data_format not in (None, "channels_last", "channels_first"):
@@ -62,6 +64,8 @@ class Reshape(Layer):
     Raises:
         ValueError: for a shape with another number of numbers than the input has.
     """
+
+    not_causal = "it puts the numbers of several time steps into others"
 
     def __init__(self, target_shape: Sequence[int | None], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -150,6 +154,8 @@ class Permute(Layer):
         dims: the axes in their new order, counted from 1 (the batch, 0, stays first): (2, 1) swaps steps and features.
         **kwargs: of `Layer`.
     """
+
+    not_causal = "it gives the time steps another axis"
 
     def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -25,6 +25,8 @@ class Cropping1D(Layer):
         ValueError: for numbers below 0, and inputs of which nothing would be left.
     """
 
+    not_causal = "it leaves out time steps, and which are the last is known at the end only"
+
     def __init__(self, cropping: Any = (1, 1), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.cropping = spatial.integers(cropping, 2, "cropping", type(self).__name__, at_least=0)
@@ -71,6 +73,8 @@ class ZeroPadding1D(Layer):
         ValueError: for numbers below 0, and inputs of the wrong shape.
     """
 
+    not_causal = "it adds time steps"
+
     def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         owner = type(self).__name__
@@ -106,6 +110,8 @@ class UpSampling1D(Layer):
     Raises:
         ValueError: if `size` is no positive integer, and for inputs of the wrong shape.
     """
+
+    not_causal = "it makes several time steps of one"
 
     def __init__(self, size: int = 2, **kwargs: Any) -> None:
         super().__init__(**kwargs)

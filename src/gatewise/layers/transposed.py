@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from gatewise import kernels
+from gatewise.layer import Layer
 from gatewise.layers import spatial
 from gatewise.layers.cell import given_arguments
 from gatewise.layers.convolution import ConvolutionLayer
 from gatewise.layers.windows import Windows, extent, product
+from gatewise.stepper import LayerUse, Stepper
 from gatewise.variable import Variable
 
 
@@ -38,6 +40,8 @@ class Conv1DTranspose(ConvolutionLayer):
     Raises:
         ValueError: for arguments that do not go together, and inputs of the wrong shape.
     """
+
+    not_causal = "each time step of its input makes several of its output"
 
     filters: int
     kernel: Variable
@@ -82,6 +86,9 @@ class Conv1DTranspose(ConvolutionLayer):
 
     def check_sizes(self, sizes: Sequence[Any]) -> None:
         """Every size has an output."""
+
+    def stepper(self, use: LayerUse) -> Stepper:
+        return Layer.stepper(self, use)  # each step makes several outputs, whatever the padding
 
     def output_channels(self, channels: int) -> int:
         return self.filters
