@@ -82,6 +82,8 @@ class LSTMVariantCell(GatedCell):
     are coupled; projection_kernel (H, P); kernel_gain and recurrent_gain (G H,), cell_gain and cell_offset (H,).
     """
 
+    n_gates = 4
+
     def __init__(self, variant: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_variant_arguments(variant, type(self).__name__)
@@ -96,7 +98,7 @@ class LSTMVariantCell(GatedCell):
         self.layer_norm_epsilon = float(variant["layer_norm_epsilon"])
         self.zoneout_cell, self.zoneout_output = float(variant["zoneout_cell"]), float(variant["zoneout_output"])
         self.is_variant = any(getattr(self, name) for name in IN_CONFIG_IF_TRUE)
-        self.n_gates = 3 if self.coupled_gates else 4
+        self.n_gates = 3 if self.coupled_gates else 4  # without a forget gate of its own
         self.output_size = self.projection_units or self.units
         self.state_size = [self.output_size, self.units]
         if self._seeds is None and (self.zoneout_cell or self.zoneout_output):
@@ -124,13 +126,12 @@ class LSTMVariantCell(GatedCell):
 
     # --- what the kernels are given --------------------------------------------------------------------------
 
-    def _variant_variables(self) -> LSTMVariantWeights:
-        """The variables in the order of the kernels' weights; None for those that are not there."""
-        found: tuple[Any, ...] = (
+    def _variant_variables(self) -> tuple[Variable | None, ...]:
+        """The variables in the order of `LSTMVariantWeights`; None for those that are not there."""
+        return (
             self.kernel, self.recurrent_kernel, self.bias, self.peephole_kernel, self.projection_kernel,
             self.kernel_gain, self.recurrent_gain, self.cell_gain, self.cell_offset,
         )  # fmt: skip
-        return LSTMVariantWeights(*found)
 
     def _variant_weights(self) -> LSTMVariantWeights:
         values: list[Any] = [None if v is None else v.array for v in self._variant_variables()]
