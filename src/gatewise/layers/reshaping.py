@@ -10,6 +10,7 @@ import numpy as np
 
 from gatewise import tree, validation
 from gatewise.layer import Layer
+from gatewise.stepper import AsItIs, LayerUse, Stepper
 
 
 class Flatten(Layer):
@@ -108,6 +109,13 @@ class Reshape(Layer):
         (x,) = inputs
         y = x.reshape(len(x), *self.compute_output_shape(x.shape)[1:])
         return y, lambda dy, wants_dx=True: ((dy.reshape(x.shape) if wants_dx else None,), {})
+
+    def stepper(self, use: LayerUse) -> Stepper:
+        step = use.shapes[0][2:]
+        keeps_steps = self.target_shape[:1] in ((-1,), (None,)) and None not in step
+        if use.is_timed and keeps_steps and math.prod(self.target_shape[1:]) == math.prod(step):
+            return AsItIs(self, use)
+        return super().stepper(use)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         rest = tuple(input_shape)[1:]

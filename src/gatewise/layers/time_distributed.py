@@ -10,6 +10,7 @@ import numpy as np
 from gatewise import serialization, tree, validation
 from gatewise.layer import Layer
 from gatewise.layers.cell import added
+from gatewise.stepper import CannotStep, LayerUse, Stepper
 from gatewise.variable import structure_clock
 
 
@@ -123,6 +124,11 @@ class TimeDistributed(Layer):
             self.layer.compute([piece], inner, training, None) for piece, inner in zip(pieces, inner_masks, strict=True)
         ]
         return self._joined(found, x.shape[:2])
+
+    def stepper(self, use: LayerUse) -> Stepper:
+        if use.is_timed and self._one_by_one(False):
+            raise CannotStep("the layer inside keeps states between steps (stateful=True)")
+        return super().stepper(use)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         inner = self.layer.compute_output_shape(self._step_shape(input_shape))
