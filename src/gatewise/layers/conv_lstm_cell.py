@@ -11,7 +11,7 @@ Shi et al. 2015.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -233,7 +233,7 @@ class ConvLSTMCell(GatedCell):
 
     def _step(self, z: np.ndarray, h: np.ndarray, c: np.ndarray, use: Any) -> tuple[np.ndarray, np.ndarray, _Step]:
         """(h, c) after a step with pre-activations z, and what the way back reads; `use` (N,) rows that count."""
-        activation, gate = map(activations.forward_of, (self.activation, self.recurrent_activation))
+        activation, gate = map(self._in_layout, (self.activation, self.recurrent_activation))
         z_i, z_f, z_g, z_o = np.split(z, _GATES, axis=-1)
         (i, back_i), (f, back_f), (g, back_g), (o, back_o) = gate(z_i), gate(z_f), activation(z_g), gate(z_o)
         new_c = f * c + i * g
@@ -244,6 +244,22 @@ class ConvLSTMCell(GatedCell):
             return new_h, new_c, step
         rows = use.reshape(-1, *[1] * (c.ndim - 1))
         return np.where(rows, new_h, h), np.where(rows, new_c, c), step
+
+    def _in_layout(self, function: Callable[..., Any]) -> Callable[[np.ndarray], tuple[np.ndarray, Callable]]:
+        """The pair form of an activation that sees the axes as the layer is given them: softmax is over the last."""
+        forward = activations.forward_of(function)
+        if self.data_format == "channels_last":
+            return forward
+
+        def moved(z: np.ndarray) -> tuple[np.ndarray, Callable]:
+            y, back = forward(spatial.as_given(z, self.data_format))
+
+            def pullback(dy: np.ndarray) -> np.ndarray:
+                return spatial.with_channels_last(back(spatial.as_given(dy, self.data_format)), self.data_format)
+
+            return spatial.with_channels_last(y, self.data_format), pullback
+
+        return moved
 
     def _back_through_steps(
         self, tape: list[_Step], products_of_h: _Products, mask: Any, dy: Any, d_last: Sequence[Any]
