@@ -22,6 +22,7 @@ from gatewise.ops import (
     nn,
     numpy_names,
     places,
+    products,
     reductions,
     special,
     without_nan,
@@ -39,7 +40,7 @@ from gatewise.ops.control import (
 )
 from gatewise.ops.operation import Operation, operation_named, public
 
-_PUBLISHING = (arrays, fourier, linalg, nn, numpy_names, places, reductions, special, without_nan)
+_PUBLISHING = (arrays, fourier, linalg, nn, numpy_names, places, products, reductions, special, without_nan)
 """The modules whose operations are in `public` once they are imported."""
 
 _FUNCTIONS = {
@@ -56,7 +57,7 @@ _ROOMS: dict[str, ModuleType] = {"linalg": linalg, "nn": nn, "numpy": sys.module
 
 _NUMPY_ONLY_IN_FILES = frozenset({"column_stack", "cov", "rollaxis", "vecdot"})
 
-__all__ = sorted({*public, *_FUNCTIONS, *_ROOMS})
+__all__ = sorted({*public, *_FUNCTIONS, *_ROOMS})  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -193,6 +193,15 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     return take.__wrapped__(x, places, axis)
 
 
+@operation
+def tile(x: Any, repeats: Any) -> Any:
+    """x repeated along each axis."""
+    x = array(x)
+    if not autodiff.is_traced(x):
+        return np.tile(x, repeats)
+    return x.reshape(-1)[np.tile(np.arange(x.size).reshape(x.shape), repeats)]
+
+
 def _sections(length: int, indices_or_sections: Any, even: bool) -> list[tuple[int, int]]:
     """Where parts begin and end.
 

@@ -23,7 +23,7 @@ def _pair(x: Any) -> tuple[Any, Any]:
     return real, imaginary
 
 
-def _parts(z: np.ndarray, dtype: np.dtype) -> list[np.ndarray]:
+def _parts(z: Any, dtype: Any) -> list[np.ndarray]:
     return [z.real.astype(dtype), z.imag.astype(dtype)]
 
 

@@ -27,11 +27,11 @@ UNARY = (
 ).split()
 """f(x)."""
 
-FLOAT_BINARY = "arctan2 divide heaviside hypot logaddexp logaddexp2 true_divide".split()
+FLOAT_BINARY = "arctan2 divide hypot logaddexp logaddexp2 true_divide".split()
 """f(x1, x2) of floats."""
 
 BINARY = (
-    "add equal floor_divide fmax fmin fmod gcd greater greater_equal lcm less less_equal logical_and logical_or "
+    "add equal floor_divide fmax fmin gcd greater greater_equal lcm less less_equal logical_and logical_or "
     "logical_xor maximum minimum mod multiply nextafter not_equal power subtract"
 ).split()
 """f(x1, x2)."""
@@ -41,12 +41,12 @@ BITS |= {"bitwise_left_shift": "left_shift", "bitwise_right_shift": "right_shift
 """f(x, y) of integers."""
 
 REDUCTIONS = "all any argmax argmin max min".split()
-FLOAT_REDUCTIONS = "mean std var".split()
+FLOAT_REDUCTIONS = "mean var".split()
 """f(x, axis=None, keepdims=False)."""
 
 SHAPES = {
     "expand_dims": "x axis", "moveaxis": "x source destination", "ravel": "x", "roll": "x shift axis",
-    "rot90": "array k axes", "squeeze": "x axis", "swapaxes": "x axis1 axis2", "tile": "x repeats",
+    "rot90": "array k axes", "squeeze": "x axis", "swapaxes": "x axis1 axis2",
     "transpose": "x axes", "tril": "x k", "triu": "x k", "fliplr": "x", "flipud": "x",
 }  # fmt: skip
 """f(x, ...) that moves numbers: the names of Keras's arguments, in NumPy's order."""

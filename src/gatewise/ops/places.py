@@ -9,7 +9,7 @@ import numpy as np
 
 from gatewise import autodiff
 from gatewise.ops.numpy_names import as_axis, call_numpy
-from gatewise.ops.operation import array, differentiable_pair, floats, in_keras_types, operation, together
+from gatewise.ops.operation import array, differentiable_pair, floats, operation, together
 
 
 @operation
@@ -273,9 +273,10 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
 
 @operation
 def histogram(x: Any, bins: int = 10, range: tuple | None = None) -> tuple:
-    """(how many numbers of x lie in each of `bins` equal intervals, the intervals' edges)."""
-    counts, edges = np.histogram(array(autodiff.plain(x)), bins=bins, range=range)
-    return counts.astype(np.int32), in_keras_types(edges, [array(autodiff.plain(x))])
+    """(how many numbers of x lie in each of `bins` equal intervals, the intervals' edges); no gradient flows."""
+    x = floats(autodiff.plain(x))
+    counts, edges = np.histogram(x, bins=bins, range=range)
+    return counts.astype(x.dtype), edges.astype(x.dtype)
 
 
 @operation

@@ -11,6 +11,7 @@ from gatewise import autodiff
 from gatewise.ops.numpy_names import as_axis, call_numpy
 from gatewise.ops.operation import array, differentiable_pair, floats, normal_axes, numpy_for, operation, together
 from gatewise.ops.places import sort, take
+from gatewise.ops.special import root
 
 
 def last_axes_joined(x: Any, axis: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
@@ -26,6 +27,12 @@ def last_axes_joined(x: Any, axis: Any) -> tuple[Any, tuple[int, ...], tuple[int
 def _sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The sum along the axes; of all numbers without."""
     return call_numpy("sum", array(x), axis=as_axis(axis), keepdims=keepdims)
+
+
+@operation
+def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The standard deviation along the axes; of all numbers without.  Its gradient is 0 where nothing varies."""
+    return root(call_numpy("var", floats(x), axis=as_axis(axis), keepdims=keepdims))
 
 
 @operation
@@ -118,7 +125,8 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     x, axis = floats(x), as_axis(axis)
     top = np.max(autodiff.plain(x), axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
-    total = call_numpy("log", call_numpy("sum", call_numpy("exp", x - top), axis=axis, keepdims=keepdims))
+    with np.errstate(divide="ignore"):  # the logarithm of nothing is -inf
+        total = call_numpy("log", call_numpy("sum", call_numpy("exp", x - top), axis=axis, keepdims=keepdims))
     return total + (top if keepdims else np.reshape(top, np.shape(autodiff.plain(total))))
 
 
@@ -245,7 +253,7 @@ def corrcoef(x: Any) -> Any:
     x = x.reshape((1, -1)) if x.ndim == 1 else x
     x = x - call_numpy("mean", x, axis=1, keepdims=True)
     covariance = x @ call_numpy("transpose", x)
-    spread = call_numpy("sqrt", call_numpy("diagonal", covariance))
+    spread = call_numpy("sqrt", covariance[np.arange(len(covariance)), np.arange(len(covariance))])
     found = covariance / spread[:, None] / spread[None, :]
     return found.reshape(()) if found.shape == (1, 1) else found
 

@@ -24,6 +24,13 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     return x
 
 
+def root(squares: Any) -> Any:
+    """The square root, with gradient 0 at 0."""
+    zero = np.asarray(autodiff.plain(squares)) == 0
+    found = call_numpy("sqrt", squares + zero.astype(squares.dtype))
+    return call_numpy("where", zero, np.zeros((), squares.dtype), found)
+
+
 @operation
 def rsqrt(x: Any) -> Any:
     """1 / sqrt(x)."""
@@ -84,7 +91,8 @@ def _inverse_erf(x: np.ndarray) -> np.ndarray:
     for _ in range(3):
         # Near the ends erf(y) - x cancels; the complements of both do not.
         left = np.fromiter(map(math.erfc, np.abs(y).ravel().tolist()), np.float64, y.size).reshape(y.shape)
-        y = y + np.copysign((left - (1 - np.abs(safe))) * np.exp(y * y) / _TWO_OVER_ROOT_PI, safe)
+        beyond = np.where(np.abs(safe) > 0.5, np.sign(safe) * ((1 - np.abs(safe)) - left), _erf(y) - safe)
+        y = y - beyond * np.exp(y * y) / _TWO_OVER_ROOT_PI
     edge = np.where(np.abs(x) == 1, np.copysign(np.inf, x), np.nan)
     return np.where(inside, y, edge)
 
@@ -96,6 +104,22 @@ def divide_no_nan(x1: Any, x2: Any) -> Any:
     zero = np.asarray(autodiff.plain(x2)) == 0
     safe = call_numpy("where", zero, np.ones((), x2.dtype), x2)
     return call_numpy("where", zero, np.zeros((), x2.dtype), x1 / safe)
+
+
+@operation
+def fmod(x1: Any, x2: Any) -> Any:
+    """What is left of x1 after taking x2 away as often as it fits, with the sign of x1."""
+    x1, x2 = together(array(x1), array(x2))
+    if not autodiff.is_traced(x1, x2):
+        return call_numpy("fmod", x1, x2)
+    return x1 - x2 * np.trunc(autodiff.plain(x1) / autodiff.plain(x2))
+
+
+@operation
+def heaviside(x1: Any, x2: Any) -> Any:
+    """0 where x1 is below 0, 1 above, and x2 at 0.  No gradient flows."""
+    x1, x2 = together(floats(x1), floats(x2))
+    return call_numpy("heaviside", autodiff.plain(x1), autodiff.plain(x2))
 
 
 @operation

@@ -11,6 +11,7 @@ from gatewise import autodiff
 from gatewise.ops.numpy_names import as_axis, call_numpy
 from gatewise.ops.operation import floats, operation
 from gatewise.ops.reductions import cumprod, cumsum, last_axes_joined, prod, quantile
+from gatewise.ops.special import root
 
 
 def _without_nan(x: Any, replacement: float) -> tuple[Any, np.ndarray]:
@@ -50,14 +51,18 @@ def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @operation
 def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The variance of the numbers that are not NaN."""
-    centred = floats(x) - nanmean.__wrapped__(x, axis, keepdims=True)
-    return nanmean.__wrapped__(centred**2, axis, keepdims)
+    kept, valid = _without_nan(x, 0.0)
+    centred = kept - nanmean.__wrapped__(x, axis, keepdims=True)
+    count = np.sum(valid, axis=as_axis(axis), keepdims=keepdims).astype(kept.dtype)
+    squares = call_numpy("where", valid, centred**2, np.zeros((), kept.dtype))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return call_numpy("sum", squares, axis=as_axis(axis), keepdims=keepdims) / count
 
 
 @operation
 def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The standard deviation of the numbers that are not NaN."""
-    return call_numpy("sqrt", nanvar.__wrapped__(x, axis, keepdims))
+    return root(nanvar.__wrapped__(x, axis, keepdims))
 
 
 @operation
