@@ -65,11 +65,14 @@ def operation_stepper(operation: Any, use: LayerUse) -> Stepper:
 
 def _item_stepper(operation: Any, use: LayerUse, index: Any) -> Stepper:
     parts = list(index) if isinstance(index, tuple) else [index]
-    if any(is_array(part) for part in parts) or any(part is None for part in parts[:2]):
-        raise CannotStep("its index is not known to leave the time steps apart")
+    if any(is_array(part) for part in parts):
+        raise CannotStep("its index is an array")
     if Ellipsis in parts:
         place = parts.index(Ellipsis)
-        parts[place : place + 1] = [slice(None)] * (len(use.shapes[0]) - len(parts) + 1)
+        named = sum(part is not None and part is not Ellipsis for part in parts)
+        parts[place : place + 1] = [slice(None)] * (len(use.shapes[0]) - named)
+    if None in parts[:2]:
+        raise CannotStep("it puts a new axis before the time steps")
     batch, time = [*parts, slice(None), slice(None)][:2]
     if batch != slice(None):
         raise CannotStep("it takes rows out of the batch")

@@ -40,10 +40,7 @@ class RecurrentStepper(Stepper):
 
     def initial(self, batch: int) -> list[np.ndarray]:
         layer = self.layer
-        if isinstance(layer.cell, Cell):
-            states = [np.zeros((batch, *shape), layer.dtype) for shape in layer.state_shapes]
-        else:
-            states = [np.array(s, layer.dtype) for s in tree.leaves(layer.get_initial_state(batch))]
+        states = [np.array(s, layer.dtype) for s in tree.leaves(layer.get_initial_state(batch))]
         if self._repeats_output:
             width = layer.compute_output_shape(self.use.shapes[0])
             width = width[0] if layer.return_state else width

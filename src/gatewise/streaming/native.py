@@ -211,7 +211,7 @@ def _link_of(step: PlanStep, states: list[list[np.ndarray]]) -> _Link | None:
 
 def _recurrent(layer: Any, step: PlanStep, states: list[list[np.ndarray]]) -> _Link | None:
     cell, known = layer.cell, layer.cell._kernel_activations()
-    if known is None or step.states is None or layer.return_state or layer.zero_output_for_mask:
+    if known is None or cell.is_variant or layer.return_state or layer.zero_output_for_mask or step.states is None:
         return None
     told = (_KINDS[type(cell)], cell.units, known[0], known[-1], states[step.states])
     return _Link(layer, told, cell._packed_weights)
