@@ -335,6 +335,9 @@ class Layer(Steppable, Described):
         for leaf in leaves:
             if not isinstance(leaf, ragged.Ragged):
                 found.append(self._as_input(leaf))
+                known = masks.mask_of(leaf) if found[-1] is not leaf else None
+                if known is not None:
+                    masks.attach(found[-1], known)
                 continue
             values, own = leaf.padded()
             if self.input_rank == values.ndim + 1:
