@@ -161,7 +161,9 @@ class Functional(Model):
 
     def _in_type_and_rank(self, k: int, x: Any) -> Any:
         wanted = self.inputs[k]
-        if not isinstance(x, np.ndarray):
+        if wanted.dtype == "string":
+            x = self._as_text(k, x)
+        elif not isinstance(x, np.ndarray):
             x = Layer._as_input(self, x)
         ndim = len(wanted.shape)
         if x.ndim == ndim + 1 and x.shape[-1] == 1 and ndim > 1:
@@ -171,6 +173,15 @@ class Functional(Model):
         if isinstance(x, np.ndarray) and x.dtype != wanted.array_type:
             x = super()._as_input(x) if x.dtype.kind not in "fiub" else x.astype(wanted.dtype)
         return x
+
+    def _as_text(self, k: int, x: Any) -> np.ndarray:
+        """What is given for an Input of strings, as an array of objects."""
+        x = np.asarray(x)
+        if x.dtype.kind not in "OUST":
+            raise TypeError(
+                f"Model '{self.name}': input {k} ('{self.input_names[k]}') takes strings; it was given {describe(x)}."
+            )
+        return x.astype(object, copy=False)
 
     def _check_other_shapes(self, shapes: Sequence[tuple]) -> None:
         """Check shapes other than the Inputs declare: as in Keras they are fine if every layer can take them."""

@@ -30,7 +30,7 @@ class SymbolicTensor:
     def __init__(self, shape: Sequence[int | None], dtype: str = "float32", name: str | None = None) -> None:
         self.shape: Shape = tuple(None if size is None else int(size) for size in shape)
         self.dtype = dtype
-        self.array_type = np.dtype(dtype)
+        self.array_type = np.dtype(object if dtype == "string" else dtype)
         self.name = name or config.unique_name("tensor")
         self.history: tuple[Node, int] | None = None
 

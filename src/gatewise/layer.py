@@ -321,6 +321,8 @@ class Layer(Steppable, Described):
         if array.dtype.kind == "f" and self.autocast and array.dtype != self._array_type:
             return array.astype(self._dtype)
         if array.dtype.kind not in "fiub":
+            if self._uses_call and self.takes_text and array.dtype.kind in "OUST":
+                return array
             raise TypeError(
                 f"Layer '{self.name}' computes with numbers; it was given {describe(value)}. "
                 "Turn text into numbers first (TextVectorization, StringLookup)."
@@ -352,6 +354,8 @@ class Layer(Steppable, Described):
 
     # --- masks -----------------------------------------------------------------------------------------------
 
+    input_type: Any = None  # the type of the Input made for it where it comes first; None: its float type
+    takes_text = False  # strings may come in
     input_rank: int | None = None  # the number of axes of the input, batch included, where it is always the same
     supports_masking = False  # a mask goes on to the output
     is_operation = False  # True for a function of arrays used in a graph, which is no layer to the user
@@ -399,6 +403,12 @@ class Layer(Steppable, Described):
 
     # --- building and connecting -----------------------------------------------------------------------------
 
+    def _refuse_text(self) -> None:
+        raise ValueError(
+            f"Layer '{self.name}' ({type(self).__name__}) computes with numbers; it was given text. Put a "
+            "TextVectorization or StringLookup layer before it."
+        )
+
     def build_for(self, leaves: Sequence[Any], structure: Any = None) -> None:
         """Build the layer for these inputs, symbolic or real, once."""
         self.ensure_built([tuple(leaf.shape) for leaf in leaves], structure)
@@ -431,6 +441,8 @@ class Layer(Steppable, Described):
 
     def _connect(self, call: CallArguments) -> Any:
         """Make a node: the layer's use on symbolic tensors."""
+        if not (self.takes_text or self._uses_call) and any(_is_text(x) for x in call.leaves):
+            self._refuse_text()
         shapes = [tuple(leaf.shape) for leaf in call.leaves]
         self.check_inputs(shapes)
         self.build_for(call.leaves, call.structure)
@@ -467,6 +479,10 @@ def _noting_that_it_is_built(build: Callable[..., None]) -> Callable[..., None]:
                 self.mark_built((*args, *kwargs.values(), None)[0])
 
     return noting
+
+
+def _is_text(x: Any) -> bool:
+    return isinstance(x, SymbolicTensor) and x.dtype == "string"
 
 
 def _cast_back(pullback: Any, inputs: Sequence[Any]) -> Any:

@@ -31,6 +31,8 @@ class Model(Trainer, Layer):
         name: default "functional", or the subclass's name, numbered.
     """
 
+    takes_text = True  # whether an input does, its type says, or what a subclass makes of it
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Model and _are_functional(args, kwargs):
             from gatewise.functional import Functional

@@ -42,7 +42,7 @@ def trial(layer: Any, leaves: Sequence[Any], structure: Any, size: int = _TRIAL_
     It leaves no trace but the weights of layers that are built on the way: what they assign or add is forgotten.
     """
     values = [
-        np.zeros([size if s is None else s for s in leaf.shape], leaf.dtype)
+        np.full([size if s is None else s for s in leaf.shape], "" if leaf.dtype == "string" else 0, leaf.array_type)
         if isinstance(leaf, SymbolicTensor)
         else leaf
         for leaf in leaves

@@ -5,7 +5,9 @@ The names are Keras's, so a user's layer may override them.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,6 +58,28 @@ class Saveable:
         """Put the layer's own arrays into `store`, under the names "0", "1", ..."""
         for index, variable in enumerate(self.saved_variables()):
             store[str(index)] = variable.numpy()
+
+    def assets(self) -> dict[str, bytes]:
+        """Files that belong to the layer besides its arrays: name -> content.
+
+        A user's layer may define `save_assets(folder)`, which writes them, and `load_assets(folder)`, as in Keras.
+        """
+        save = getattr(self, "save_assets", None)
+        if save is None:
+            return {}
+        with tempfile.TemporaryDirectory() as folder:
+            save(folder)
+            return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir()) if path.is_file()}
+
+    def take_assets(self, files: dict[str, bytes]) -> None:
+        """Read what `assets` wrote."""
+        load = getattr(self, "load_assets", None)
+        if load is None or not files:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in files.items():
+                (Path(folder) / Path(name).name).write_bytes(content)
+            load(folder)
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """Take the layer's own arrays from `store`.

@@ -69,7 +69,8 @@ class Sequential(Functional):
             return
         if not self._stack and self._first is None:
             if layer._batch_input_shape is not None:
-                self._begin_with(InputLayer(batch_shape=layer._batch_input_shape, dtype=layer.dtype))
+                kind = layer.input_type or layer.dtype
+                self._begin_with(InputLayer(batch_shape=layer._batch_input_shape, dtype=kind))
             elif isinstance(layer, Functional) and layer.built:
                 self._begin_with(InputLayer(batch_shape=layer.inputs[0].shape, dtype=layer.inputs[0].dtype))
         self._stack.append(layer)
@@ -127,14 +128,14 @@ class Sequential(Functional):
             if not tree.is_shape(input_shape):
                 raise ValueError(f"build() takes a shape such as (None, 13, 5), the batch first; got {input_shape!r}.")
             shape = tuple(input_shape)
-            if len(shape) < 2:
+            if len(shape) < 2 and not (self._stack and self._stack[0].input_type == "string"):
                 raise ValueError(
                     f"Sequential model '{self.name}' was built for inputs of shape {validation.drawn(shape)}; the "
                     "batch comes "
                     "first: (None, steps, features)."
                 )
-            first = self._stack[0].dtype if self._stack else self.dtype
-            self._begin_with(InputLayer(batch_shape=shape, dtype=first))
+            kind = (self._stack[0].input_type or self._stack[0].dtype) if self._stack else self.dtype
+            self._begin_with(InputLayer(batch_shape=shape, dtype=kind))
 
     @property
     def layers(self) -> list[Layer]:

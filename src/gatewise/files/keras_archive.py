@@ -12,12 +12,14 @@ from typing import IO, Any
 
 from gatewise import model_config, serialization
 from gatewise.files import hdf5
+from gatewise.files.places import places
 from gatewise.version import __version__
 
 KERAS_VERSION = "3.15.1"
 """The version of Keras whose format this is."""
 
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
+_ASSETS = "assets"
 _SHARDS = "model.weights.json"
 _MAX_CONFIG_BYTES = 64 << 20
 _MAX_RATIO = 200  # of unpacked to packed bytes; weights that compress better are a trap or empty
@@ -30,10 +32,18 @@ def write_archive(model: Any, file: IO[bytes]) -> None:
     facts = {"keras_version": KERAS_VERSION, "date_saved": saved, "written_by": f"gatewise {__version__}"}
     weights = io.BytesIO()
     hdf5.write_weights(model, weights)
+    assets = {
+        f"{_ASSETS}/{place}/{name}": content
+        for place, layer, is_home in places(model)
+        if is_home
+        for name, content in layer.assets().items()
+    }
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(_METADATA), json.dumps(facts))
         archive.writestr(zipfile.ZipInfo(_CONFIG), structure)
         archive.writestr(zipfile.ZipInfo(_WEIGHTS), weights.getbuffer())
+        for name, content in assets.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
 
 
 def read_archive(path: Path, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Any:
@@ -54,7 +64,27 @@ def read_archive(path: Path, custom_objects: dict[str, Any] | None = None, compi
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     hdf5.read_weights(model, parts[_WEIGHTS], f"{path} ({_WEIGHTS})")
+    _read_assets(model, path)
     return model
+
+
+def _read_assets(model: Any, path: Path) -> None:
+    """Give each layer its files."""
+    found: dict[str, dict[str, bytes]] = {}
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            place, _, name = info.filename.removeprefix(f"{_ASSETS}/").rpartition("/")
+            if info.filename.startswith(f"{_ASSETS}/") and name:
+                _check_size(path, info)
+                found.setdefault(place, {})[name] = archive.read(info)
+    if not found:
+        return
+    for place, layer, is_home in places(model):
+        if is_home and place in found:
+            try:
+                layer.take_assets(found[place])
+            except ValueError as error:
+                raise ValueError(f"{path} ({_ASSETS}/{place}): {error}") from error
 
 
 def read_archived_weights(path: Path) -> bytes:

@@ -24,6 +24,7 @@ from gatewise.layers.core import Masking as Masking
 from gatewise.layers.dense import Dense as Dense
 from gatewise.layers.dot_product import Dot as Dot
 from gatewise.layers.dot_product import dot as dot
+from gatewise.layers.einsum_dense import EinsumDense as EinsumDense
 from gatewise.layers.embedding import Embedding as Embedding
 from gatewise.layers.feature_normalization import Normalization as Normalization
 from gatewise.layers.input_layer import Input as Input
@@ -43,6 +44,7 @@ from gatewise.layers.merging import maximum as maximum
 from gatewise.layers.merging import minimum as minimum
 from gatewise.layers.merging import multiply as multiply
 from gatewise.layers.merging import subtract as subtract
+from gatewise.layers.multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from gatewise.layers.noise import ActivityRegularization as ActivityRegularization
 from gatewise.layers.noise import AlphaDropout as AlphaDropout
 from gatewise.layers.noise import Dropout as Dropout
@@ -69,6 +71,12 @@ from gatewise.layers.pooling import MaxPool1D as MaxPool1D
 from gatewise.layers.pooling import MaxPool2D as MaxPool2D
 from gatewise.layers.pooling import MaxPooling1D as MaxPooling1D
 from gatewise.layers.pooling import MaxPooling2D as MaxPooling2D
+from gatewise.layers.preprocessing.category_encoding import CategoryEncoding as CategoryEncoding
+from gatewise.layers.preprocessing.discretization import Discretization as Discretization
+from gatewise.layers.preprocessing.lookup import IntegerLookup as IntegerLookup
+from gatewise.layers.preprocessing.lookup import StringLookup as StringLookup
+from gatewise.layers.preprocessing.rescaling import Rescaling as Rescaling
+from gatewise.layers.preprocessing.text_vectorization import TextVectorization as TextVectorization
 from gatewise.layers.recurrent import RNN as RNN
 from gatewise.layers.registry import REGISTRY as REGISTRY
 from gatewise.layers.registry import deserialize as deserialize

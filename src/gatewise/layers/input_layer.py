@@ -64,7 +64,8 @@ class InputLayer(Layer):
             )
         if sparse or ragged:
             raise ValueError(
-                "Inputs are dense arrays: leave out sparse and ragged, and pad ragged data with utils.pad_sequences."
+                "Inputs are dense arrays: leave out sparse and ragged. Lists of sequences of different lengths can be "
+                "given as they are (utils.pad_sequences pads them beforehand)."
             )
         self.batch_shape = tuple(batch_shape)
         self.sparse = self.ragged = False
@@ -72,9 +73,12 @@ class InputLayer(Layer):
         self.supports_masking = True
         self.built = True
         try:
-            self._dtype = np.dtype(config.floatx() if dtype is None else _type_name(dtype)).name
+            name = config.floatx() if dtype is None else _type_name(dtype)
+            self._dtype = "string" if name in _TEXT else np.dtype(name).name
         except TypeError as error:
-            raise ValueError(f"An Input has a NumPy type such as 'float32' or 'int32'; got dtype={dtype!r}.") from error
+            raise ValueError(
+                f"An Input has a NumPy type such as 'float32' or 'int32', or 'string'; got dtype={dtype!r}."
+            ) from error
         output = SymbolicTensor(self.batch_shape, self._dtype, self.name)
         self._inbound_nodes.append(Node(self, [], [output]))
 
@@ -93,6 +97,9 @@ class InputLayer(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self.batch_shape
+
+
+_TEXT = ("string", "str", str)
 
 
 def _type_name(dtype: Any) -> Any:

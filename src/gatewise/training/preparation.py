@@ -32,7 +32,7 @@ class Preparing(Compiled):
         if not given:
             raise TypeError(f"x must be numbers in arrays; model '{self.name}' was given {describe(x)}.")
         dtype = self._data_types()[0]
-        kinds = [tensor.dtype for tensor in getattr(self, "inputs", ())] or [dtype] * len(given)
+        kinds = [tensor.dtype for tensor in getattr(self, "inputs", ())] or [self._unknown_kind()] * len(given)
         arrays = [
             data.as_array(item, "The inputs", dtype, kind == "string") for item, kind in zip(given, kinds, strict=False)
         ]
@@ -41,6 +41,12 @@ class Preparing(Compiled):
             # A few rows will do; a model that runs on all of a dataset at once would take long.
             self.build_for([a[:32] for a in arrays], structure)  # type: ignore[attr-defined]
         return arrays, structure
+
+    def _unknown_kind(self) -> str:
+        """The type of the inputs of a model without symbolic ones: a subclass may take text."""
+        layers = self.layers  # type: ignore[attr-defined]
+        takes_text = self._uses_call or (layers and layers[0].input_type == "string")  # type: ignore[attr-defined]
+        return "string" if takes_text else self.dtype
 
     def _data_types(self) -> tuple[str, str]:
         """The float types that x and y are turned into: those of the first float input and output, else the model's."""
