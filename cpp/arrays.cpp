@@ -59,15 +59,17 @@ std::string shape_text(const Array& array) {
     return text + (array.rank == 1 ? ",)" : ")");
 }
 
+// The factor before an axis letter; moves on to the letter.
+Index factor_at(const char*& p) { return *p >= '2' && *p <= '9' ? *p++ - '0' : 1; }
+
 // "(F, 4H) = (?, 40)"
 std::string pattern_text(Axes& axes, const char* pattern) {
     std::string names, sizes;
     int rank = 0;
     for (const char* p = pattern; *p; ++p, ++rank) {
-        const Index factor = *p == '4' ? 4 : 1;
-        if (factor == 4) ++p;
+        const Index factor = factor_at(p);
         const Index* size = axes.find(*p);
-        names += std::string(rank ? ", " : "") + (factor == 4 ? "4" : "") + *p;
+        names += std::string(rank ? ", " : "") + (factor > 1 ? text_of(factor) : "") + *p;
         sizes += std::string(rank ? ", " : "") + (size ? text_of(factor * *size) : "?");
     }
     const char* end = rank == 1 ? ",)" : ")";
@@ -83,8 +85,7 @@ std::string pattern_text(Axes& axes, const char* pattern) {
 void bind_shape(Axes& axes, const char* name, const Array& array, const char* pattern) {
     int axis = 0;
     for (const char* p = pattern; *p; ++p, ++axis) {
-        const Index factor = *p == '4' ? 4 : 1;
-        if (factor == 4) ++p;
+        const Index factor = factor_at(p);
         if (axis >= array.rank) refuse_shape(axes, name, array, pattern);
         const Index* bound = axes.find(*p);
         if (bound ? array.shape[axis] != factor * *bound : array.shape[axis] % factor != 0)

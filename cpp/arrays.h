@@ -84,7 +84,7 @@ bool is_numpy_array(nb::handle value);
 Array read_array(const char* function, const char* name, nb::handle value);
 
 // A float array of the shape that `pattern` spells, one character an axis: a letter is an axis shared by the
-// arguments (bound at first use), '4' before a letter means four times it. The last axis comes contiguous:
+// arguments (bound at first use), a digit before a letter means so many times it. The last axis comes contiguous:
 // an array where it is not is copied. None gives an absent array where `optional`.
 Array read_floats(Axes& axes, FloatType& type, const char* name, nb::handle value, const char* pattern,
                   bool optional = false);

@@ -51,6 +51,8 @@ NB_MODULE(_native, m) {
 
     define_lstm(m);
     define_lstm_variants(m);
+    define_gru(m);
+    define_simple_rnn(m);
     define_products(m);
     define_stream(m);
     m.def("get_threads", &get_threads, "The number of threads a kernel may use.");

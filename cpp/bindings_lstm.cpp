@@ -1,62 +1,21 @@
 // The LSTM kernels for Python.
-#include "bindings.h"
+#include "bindings_recurrent.h"
 
 namespace gatewise {
 namespace {
 
-LstmSizes read_sizes(Axes& axes) {
-    const LstmSizes sizes = {*axes.find('N'), *axes.find('T'), *axes.find('F'), *axes.find('H')};
-    const auto refuse = [&](const char* what) {
-        throw nb::value_error((std::string(axes.function) + ": " + what).c_str());
-    };
-    if (sizes.T == 0) refuse("x has no time steps (axis 1 has length 0)");
-    if (sizes.F == 0) refuse("x has no features (axis 2 has length 0)");
-    if (sizes.H == 0) refuse("the layer has no units (U has no rows)");
-    const double gates = 4.0 * (sizes.H + 64), depth = double(sizes.F) + sizes.H + 64;
-    check_countable(axes.function, double(sizes.N + 64) * double(sizes.T), gates + depth);
-    check_countable(axes.function, depth, gates);
-    return sizes;
-}
-
-double flops_of(const LstmSizes& s) { return 8.0 * s.N * s.T * s.H * (s.F + s.H + 16); }
-
-// ---- packed weights ---------------------------------------------------------------------------------
-
-class PackedWeights {
+class PackedWeights : public PackedRecurrent {
   public:
-    PackedWeights(nb::handle W, nb::handle U, nb::handle b) : kernels_(&kernels()) {
-        Axes axes("pack_lstm");
-        const Array u = read_floats(axes, type, "U", U, "H4H"), w = read_floats(axes, type, "W", W, "F4H");
-        const Array bias = read_floats(axes, type, "b", b, "4H", true);
-        F = *axes.find('F');
-        H = *axes.find('H');
-        if (F == 0 || H == 0)
-            throw nb::value_error("pack_lstm: W (F, 4H) and U (H, 4H) must have no axis of length 0");
-        check_countable("pack_lstm", double(F) + H + 64, 4.0 * (H + 64));
-        dispatch(type, [&](auto* p) {
-            using T = GATEWISE_ELEMENT(p);
-            memory_.reset(allocate(sizeof(T) * of<T>(*kernels_).lstm_packed_size(F, H)));
-            const T* flat = bias ? bias.as<T>() : nullptr;
-            call_kernel(4.0 * (F + H) * H, [&] {
-                of<T>(*kernels_).lstm_pack(w.view2<const T>(), u.view2<const T>(), flat, F, H,
-                                           static_cast<T*>(memory_.get()));
-            });
-        });
+    PackedWeights(nb::handle W, nb::handle U, nb::handle b) : PackedRecurrent("pack_lstm", W, U, 4) {
+        const Array bias = read_floats(axes_, type, "b", b, "4H", true);
+        pack([&](const auto& kernels) { return kernels.lstm_packed_size(F, H); },
+             [&](const auto& kernels, auto W, auto U, auto* to) {
+                 kernels.lstm_pack(W, U, flat(bias, to), F, H, to);
+             });
     }
-
-    template <class T>
-    const T* memory() const {
-        return static_cast<const T*>(memory_.get());
-    }
-    const Kernels& made_for() const { return *kernels_; }
-
-    FloatType type;
-    Index F = 0, H = 0;
-
-  private:
-    const Kernels* kernels_;
-    OwnedMemory memory_;
 };
+
+double flops_of(const RecurrentSizes& s) { return recurrent_flops(s, 4); }
 
 // ---- LSTM -------------------------------------------------------------------------------------------
 
@@ -73,7 +32,7 @@ nb::tuple lstm_forward(nb::handle x_, nb::handle h0_, nb::handle c0_, nb::handle
     const Array x_dropout = read_floats(axes, type, "x_dropout", x_dropout_, "NF", true);
     const Array h_dropout = read_floats(axes, type, "h_dropout", h_dropout_, "NH", true);
     const Array mask = read_mask(axes, mask_);
-    const LstmSizes sizes = read_sizes(axes);
+    const RecurrentSizes sizes = read_sizes(axes, 4);
     const Activation a = read_activation(axes.function, "activation", activation_);
     const Activation s = read_activation(axes.function, "recurrent_activation", recurrent_);
 
@@ -124,7 +83,7 @@ nb::tuple lstm_predict(nb::handle x_, nb::handle h0_, nb::handle c0_, const Pack
     const Array h0 = read_floats(axes, type, "h0", h0_, "NH", true),
                 c0 = read_floats(axes, type, "c0", c0_, "NH", true);
     const Array mask = read_mask(axes, mask_);
-    const LstmSizes sizes = read_sizes(axes);
+    const RecurrentSizes sizes = read_sizes(axes, 4);
     const Activation a = read_activation(axes.function, "activation", activation_);
     const Activation s = read_activation(axes.function, "recurrent_activation", recurrent_);
 
@@ -154,26 +113,16 @@ nb::tuple lstm_predict(nb::handle x_, nb::handle h0_, nb::handle c0_, const Pack
     return nb::make_tuple(result(h), h_last.keeper, c_last.keeper);
 }
 
-struct Wants {
-    bool dx, dstates, dW, dU, db;
-};
-
 struct Tape {
     Array h, c, gates, z;
 };
 
 Tape read_tape(Axes& axes, FloatType& type, nb::handle value, bool needs_z) {
-    if (!PyTuple_Check(value.ptr()) || PyTuple_Size(value.ptr()) != 4)
-        nb::raise_type_error("%s: tape must be what lstm_forward returned", axes.function);
-    const auto read = [&](const char* name, int i, const char* pattern, bool optional) {
-        const Array a =
-            read_floats(axes, type, name, nb::handle(PyTuple_GetItem(value.ptr(), i)), pattern, optional);
-        if (a && !a.contiguous)
-            throw nb::value_error((std::string(axes.function) + ": " + name + " is not contiguous").c_str());
-        return a;
-    };
-    const Tape tape = {read("tape.h", 0, "NTH", false), read("tape.c", 1, "NTH", false),
-                       read("tape.gates", 2, "NTGH", false), read("tape.z", 3, "NTGH", true)};
+    check_tape(axes, value, 4, "lstm_forward");
+    const Tape tape = {read_of_tape(axes, type, value, 0, "tape.h", "NTH"),
+                       read_of_tape(axes, type, value, 1, "tape.c", "NTH"),
+                       read_of_tape(axes, type, value, 2, "tape.gates", "NTGH"),
+                       read_of_tape(axes, type, value, 3, "tape.z", "NTGH", true)};
     if (*axes.find('G') != 4) throw nb::value_error("lstm_backward: tape.gates must have 4 gates on axis 2");
     if (needs_z && !tape.z)
         throw nb::value_error("lstm_backward: these activations need tape.z; the tape was made with others");
@@ -188,9 +137,7 @@ nb::tuple lstm_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, nb::han
     FloatType type;
     const Activation a = read_activation(axes.function, "activation", activation_);
     const Activation s = read_activation(axes.function, "recurrent_activation", recurrent_);
-    bool flags[5];
-    read_wants(axes.function, "five booleans (dx, dstates, dW, dU, db)", wants_, 5, flags);
-    const Wants wants = {flags[0], flags[1], flags[2], flags[3], flags[4]};
+    const Wants wants(axes.function, "five booleans (dx, dstates, dW, dU, db)", wants_);
     const Array x = read_floats(axes, type, "x", x_, "NTF");
     const Array U = read_floats(axes, type, "U", U_, "H4H"), W = read_floats(axes, type, "W", W_, "F4H");
     const Tape tape = read_tape(axes, type, tape_, derivative_needs_input(a) || derivative_needs_input(s));
@@ -203,7 +150,7 @@ nb::tuple lstm_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, nb::han
     const Array x_dropout = read_floats(axes, type, "x_dropout", x_dropout_, "NF", true);
     const Array h_dropout = read_floats(axes, type, "h_dropout", h_dropout_, "NH", true);
     const Array mask = read_mask(axes, mask_);
-    const LstmSizes sizes = read_sizes(axes);
+    const RecurrentSizes sizes = read_sizes(axes, 4);
 
     Array dx, dh0, dc0, dW, dU, db;
     if (wants.dx) dx = make_array(type, sizes.N, sizes.T, sizes.F);

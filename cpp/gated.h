@@ -74,10 +74,11 @@ struct StepInput {
     template <class Cell>
     void prepare(const Cell& cell, Index p0, Index p1, Index panels) const {
         if (!projected) return;
-        constexpr int L = Simd<T>::kLanes;
+        constexpr Second second = second_of<Cell>;
+        const Index size = sums_of(second, (int)cell.columns(0)) * Simd<T>::kLanes;
         for (Index p = p0; p < p1; ++p)
             for (Index n = 0; n < rows; ++n) {
-                const Index across = cell.columns(p) * L;
+                const Index across = sums_of(second, (int)cell.columns(p)) * Simd<T>::kLanes;
                 const RowTiles tiles = split_rows(steps);
                 Index t = 0;
                 for (Index i = 0; i < tiles.count; ++i) {
@@ -85,9 +86,9 @@ struct StepInput {
                     TileSums<T> sums;
                     const TileWork<T> work = {
                         {{row(n, t), x.inner, 1, F, cell.panel(p)}, {}}, 1, 0, cell.bias(p), 0, 0};
-                    tile_for<T, Rows::kAlongDepth>(r, cell.columns(p))(work, sums.at);
+                    tile_for<T, Rows::kAlongDepth, second>(r, cell.columns(p))(work, sums.at);
                     for (Index k = 0; k < r; ++k)
-                        std::memcpy(projected + ((n * steps + t + k) * panels + p) * across,
+                        std::memcpy(projected + ((n * steps + t + k) * panels + p) * size,
                                     sums.at + k * across, sizeof(T) * across);
                     t += r;
                 }

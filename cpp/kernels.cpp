@@ -1,9 +1,11 @@
 // The kernels' table; compiled once for each instruction set (see simd.h).
 #include "kernels.h"
 
+#include "gru_backward.h"
 #include "lstm_backward.h"
 #include "lstm_variants_backward.h"
 #include "optimizers.h"
+#include "simple_rnn_backward.h"
 
 namespace gatewise {
 namespace GATEWISE_ISA {
@@ -43,6 +45,14 @@ static constexpr KernelsOf<T> table() {
             lstm_variant_pack<T>,
             lstm_variant_forward<T>,
             lstm_variant_backward<T>,
+            gru_packed_size<T>,
+            gru_pack<T>,
+            gru_forward<T>,
+            gru_backward<T>,
+            simple_rnn_packed_size<T>,
+            simple_rnn_pack<T>,
+            simple_rnn_forward<T>,
+            simple_rnn_backward<T>,
             matmul<T>,
             activation_forward<T>,
             activation_backward<T>,

@@ -56,7 +56,8 @@ struct View3 {
     std::ptrdiff_t outer = 0, inner = 0;
 };
 
-struct LstmSizes {
+// Of LSTM, GRU and SimpleRNN.
+struct RecurrentSizes {
     std::ptrdiff_t N, T, F, H;
 };
 
@@ -69,7 +70,7 @@ struct PackedLstm {
 
 template <class T>
 struct LstmForward {
-    LstmSizes sizes;
+    RecurrentSizes sizes;
     View3<const T> x;                     // (N, T, F)
     View2<const T> h0, c0;                // (N, H)
     View2<const T> x_dropout, h_dropout;  // (N, F), (N, H)
@@ -84,7 +85,7 @@ struct LstmForward {
 
 template <class T>
 struct LstmBackward {
-    LstmSizes sizes;
+    RecurrentSizes sizes;
     View3<const T> x;
     View2<const T> h0, c0, W, U;
     View2<const T> x_dropout, h_dropout;
@@ -96,6 +97,65 @@ struct LstmBackward {
     View3<const T> dh, dc;             // (N, T, H)
     View2<const T> dh_last, dc_last;   // (N, H)
     T *dx, *dh0, *dc0, *dW, *dU, *db;  // contiguous; null where not wanted
+};
+
+// GRU. With reset_after the bias is (2, 3H): of the inputs, and of the states; else (3H,).
+template <class T>
+struct GruForward {
+    RecurrentSizes sizes;
+    View3<const T> x;
+    View2<const T> h0, x_dropout, h_dropout;
+    View3<const std::uint8_t> mask;
+    const T* packed;  // from gru_pack
+    bool reset_after;
+    Activation activation, recurrent_activation;
+    View3<T> h;    // (N, T, H)
+    T* gates;      // (N, T, 3, H): z, r, h after activation; this and what follows is absent in prediction
+    T* recurrent;  // (N, T, H): reset_after: h[t-1] U_h + b; else r h[t-1]
+    T* sums;       // (N, T, 3, H), the gates before activation; mostly absent
+    View2<T> h_last;
+};
+
+template <class T>
+struct GruBackward {
+    RecurrentSizes sizes;
+    View3<const T> x;
+    View2<const T> h0, W, U, x_dropout, h_dropout;
+    View3<const std::uint8_t> mask;
+    bool reset_after;
+    Activation activation, recurrent_activation;
+    View3<const T> h;  // the tape; contiguous
+    const T *gates, *recurrent, *sums;
+    View3<const T> dh;
+    View2<const T> dh_last;
+    T *dx, *dh0, *dW, *dU, *db;
+};
+
+template <class T>
+struct SimpleRnnForward {
+    RecurrentSizes sizes;
+    View3<const T> x;
+    View2<const T> h0, x_dropout, h_dropout;
+    View3<const std::uint8_t> mask;
+    const T* packed;  // from simple_rnn_pack
+    Activation activation;
+    View3<T> h;  // (N, T, H)
+    T* z;        // (N, T, H), before activation; mostly absent
+    View2<T> h_last;
+};
+
+template <class T>
+struct SimpleRnnBackward {
+    RecurrentSizes sizes;
+    View3<const T> x;
+    View2<const T> h0, W, U, x_dropout, h_dropout;
+    View3<const std::uint8_t> mask;
+    Activation activation;
+    View3<const T> h;  // the tape; contiguous
+    const T* z;
+    View3<const T> dh;
+    View2<const T> dh_last;
+    T *dx, *dh0, *dW, *dU, *db;
 };
 
 // H units, P outputs (H without a projection), G gates: i, f, c, o, or i, c, o where f = 1 - i; and what
@@ -190,6 +250,16 @@ struct KernelsOf {
     void (*lstm_variant_pack)(const LstmVariantSizes&, const LstmVariantWeights<T>&, T* packed);
     void (*lstm_variant_forward)(const LstmVariantForward<T>&);
     void (*lstm_variant_backward)(const LstmVariantBackward<T>&);
+    std::ptrdiff_t (*gru_packed_size)(std::ptrdiff_t F, std::ptrdiff_t H, bool reset_after);
+    void (*gru_pack)(View2<const T> W, View2<const T> U, View2<const T> b, std::ptrdiff_t F, std::ptrdiff_t H,
+                     bool reset_after, T* packed);
+    void (*gru_forward)(const GruForward<T>&);
+    void (*gru_backward)(const GruBackward<T>&);
+    std::ptrdiff_t (*simple_rnn_packed_size)(std::ptrdiff_t F, std::ptrdiff_t H);
+    void (*simple_rnn_pack)(View2<const T> W, View2<const T> U, const T* b, std::ptrdiff_t F,
+                            std::ptrdiff_t H, T* packed);
+    void (*simple_rnn_forward)(const SimpleRnnForward<T>&);
+    void (*simple_rnn_backward)(const SimpleRnnBackward<T>&);
     void (*matmul)(const Matmul<T>&);
     void (*activation_forward)(Activation, const T* x, T* y, std::ptrdiff_t size);
     void (*activation_backward)(Activation, const T* dy, const T* x, const T* y, T* dx, std::ptrdiff_t size);

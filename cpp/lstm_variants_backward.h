@@ -375,6 +375,7 @@ template <class T>
 static void lstm_variant_products(const LstmVariantBackward<T>& in, const T* dz_x, const T* dz_h,
                                   const T* d_out) {
     const LstmVariantSizes& s = in.sizes;
+    const Index columns = s.G * s.H;
     // As of an LSTM with P units, which is what x, h and their weights are.
     LstmBackward<T> of = {};
     of.sizes = {s.N, s.T, s.F, s.P};
@@ -388,14 +389,15 @@ static void lstm_variant_products(const LstmVariantBackward<T>& in, const T* dz_
     of.dx = in.dx;
     of.dW = in.dW;
     if (s.layer_norm) {
-        if (of.dW) lstm_weight_gradients(of, dz_x, s.G * s.H);
+        weight_gradients<T>(of, ColumnsPacked<T>{dz_x, columns, 1}, columns, in.dW, (T*)nullptr, (T*)nullptr,
+                            columns);
         of.dW = nullptr;
     } else {
         of.db = in.db;
     }
     of.dU = in.dU;
-    if (of.dW || of.dU || of.db) lstm_weight_gradients(of, dz_h, s.G * s.H);
-    if (in.dx) lstm_input_gradient(of, dz_x, s.G * s.H);
+    weight_gradients<T>(of, ColumnsPacked<T>{dz_h, columns, 1}, columns, of.dW, of.dU, of.db, columns);
+    if (in.dx) input_gradient<T>(of, dz_x, columns, columns);
     if (in.dprojection)
         matmul<T>({s.H, s.P, s.N * s.T, in.unprojected, 1, s.H, d_out, s.P, 1, in.dprojection, s.P, 1,
                    nullptr, false});

@@ -5,7 +5,12 @@
 // (`epilogue`); this header runs it and divides the work. Many rows: each thread takes some sequences and
 // needs nobody else. Few rows, or weights too large for one core's cache: each thread takes some units,
 // keeps its share of the weights in its own cache, and waits for the others after every step.
+//
+// A step may have several phases, one after the other, each with a Cell of its own: a GRU whose reset gate
+// multiplies h before the product needs all of r first.
 #pragma once
+
+#include <type_traits>
 
 #include "gemm.h"
 
@@ -41,32 +46,39 @@ GW_INLINE Division divide_recurrence(Index rows, Index steps, Index panels, doub
 
 // What one of `parts` tiles asks for of the panel that comes next; nothing where all panels stay near anyway.
 template <class T>
-GW_INLINE Ahead part_ahead(const T* panel, Index depth, Index columns, Index panels, Index part,
+GW_INLINE Ahead part_ahead(const T* panel, Index panel_size, Index depth, Index panels, Index part,
                            Index parts) {
-    const Index size = depth * columns * Simd<T>::kLanes * sizeof(T), piece = size / parts;
+    const Index size = panel_size * sizeof(T), piece = size / parts;
     if (size * panels <= kNearBytes) return {(const char*)panel, (const char*)panel, 0};
     const char* from = (const char*)panel + part * piece;
     return {from, from + piece / 2, piece / 2 / depth};
 }
 
+// What the second segment of a cell's tiles does: kSame unless the cell has a constant kSecond.
+template <class Cell, class = void>
+constexpr Second second_of = Second::kSame;
+template <class Cell>
+constexpr Second second_of<Cell, std::enable_if_t<Cell::kSecond != Second::kSame>> = Cell::kSecond;
+
 // All tiles of rows against `parts` panels from p on. `next` is the panel that comes after them.
 //
-// A Cell has: columns(panel), the vectors in a panel; panel(p), its weights, depth() rows of them;
-// work(step, row, panel), the TileWork of rows from `row` on; epilogue(step, row, rows, panel, sums).
+// A Cell has: columns(panel), the vectors in a panel; panel(p),
+// its weights, depth() rows of them; work(step, row, panel), the TileWork of rows from `row` on, panels lying
+// `panel_stride` apart; epilogue(step, row, rows, panel, sums).
 template <class T, class Cell>
 static void run_tiles(Cell& cell, Index step, Index row, const RowTiles& tiles, Index p, Index parts,
                       const T* next, Index panels) {
-    const Index columns = cell.columns(p);
+    constexpr Second second = second_of<Cell>;
+    const Index columns = cell.columns(p), size = sums_of(second, (int)columns) * Simd<T>::kLanes;
     for (Index t = 0; t < tiles.count; ++t) {
         const Index r = tiles.height + (t < tiles.taller);
         TileSums<T> sums;
         TileWork<T> work = cell.work(step, row, p);
-        work.ahead = part_ahead(next, cell.depth(), columns, panels, t, tiles.count);
-        const auto function =
-            parts > 1 ? tile_for_panels<T>(r, columns, parts) : tile_for<T, Rows::kAlongDepth>(r, columns);
+        work.ahead = part_ahead(next, work.panel_stride, cell.depth(), panels, t, tiles.count);
+        const auto function = parts > 1 ? tile_for_panels<T, second>(r, columns, parts)
+                                        : tile_for<T, Rows::kAlongDepth, second>(r, columns);
         function(work, sums.at);
-        for (Index b = 0; b < parts; ++b)
-            cell.epilogue(step, row, r, p + b, sums.at + b * r * columns * Simd<T>::kLanes);
+        for (Index b = 0; b < parts; ++b) cell.epilogue(step, row, r, p + b, sums.at + b * r * size);
         row += r;
     }
 }
@@ -92,22 +104,40 @@ static void run_step(Cell& cell, Index step, Index row0, Index row1, Index p0, I
     }
 }
 
+// A phase of every step, and how many panels it has.
+template <class Cell>
+struct Phase {
+    Cell& cell;
+    Index panels;
+};
+
 // All steps. A Cell also has: prepare(p0, p1), called once for a thread's panels before the first step, and
 // begin_step(step, row0, row1), called before each step for a thread's rows.
-template <class T, class Cell>
-static void run_recurrence(Cell& cell, Team& team, bool by_units, Index rows, Index steps, Index panels) {
+template <class T, class... Cells>
+static void run_phases(Team& team, bool by_units, Index rows, Index steps, const Phase<Cells>&... phases) {
     auto part = [&](int member) {
-        const Range all_rows = {0, rows}, all_panels = {0, panels};
-        const Range r = by_units ? all_rows : share(rows, member, team.size());
-        const Range p = by_units ? share(panels, member, team.size()) : all_panels;
-        cell.prepare(p.begin, p.end);
-        for (Index step = 0; step < steps; ++step) {
+        const Range r = by_units ? Range{0, rows} : share(rows, member, team.size());
+        const Range shares[] = {by_units ? share(phases.panels, member, team.size())
+                                         : Range{0, phases.panels}...};
+        const Range* p = shares;
+        ((phases.cell.prepare(p->begin, p->end), ++p), ...);
+        const auto run = [&](auto& cell, Index step, Range mine) {
             cell.begin_step(step, r.begin, r.end);
-            if (p.begin < p.end && r.begin < r.end) run_step<T>(cell, step, r.begin, r.end, p.begin, p.end);
+            if (mine.begin < mine.end && r.begin < r.end)
+                run_step<T>(cell, step, r.begin, r.end, mine.begin, mine.end);
             if (by_units) team.barrier();
+        };
+        for (Index step = 0; step < steps; ++step) {
+            p = shares;
+            (run(phases.cell, step, *p++), ...);
         }
     };
     run_team(team, part);
+}
+
+template <class T, class Cell>
+static void run_recurrence(Cell& cell, Team& team, bool by_units, Index rows, Index steps, Index panels) {
+    run_phases<T>(team, by_units, rows, steps, Phase<Cell>{cell, panels});
 }
 
 }  // namespace GATEWISE_ISA

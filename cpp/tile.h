@@ -7,6 +7,9 @@
 //
 // Every sum starts from `init` and adds its products in the order of depth, one fused step each, whatever
 // R, C, B and the blocking around it are. That is why no result depends on the number of threads.
+//
+// A recurrence adds two products, x W and h U, in one tile. A GRU wants them together in the gates z and r
+// only, and so its tiles let the second product do something else with the third column (`Second`).
 #pragma once
 
 #include "simd.h"
@@ -57,74 +60,96 @@ struct TileWork {
 // Whether the rows of A run along memory in depth (kAlongDepth) or across it (kAcross: row_stride is 1).
 enum class Rows { kAlongDepth, kAcross };
 
-template <class T, int R, int C, int B, Rows rows>
-__attribute__((noinline)) static void tile(const TileWork<T>& work, T* sums) {
+// What the second segment's columns are added to: all the sums of the first (kSame); of three columns the
+// third to a sum of its own, the fourth (kApart); or there are only the first two of three (kTwo).
+enum class Second { kSame, kApart, kTwo };
+
+// The vectors in a panel's rows of the second segment, and the sums of a row, where the first has `columns`.
+constexpr int second_columns(Second second, int columns) { return second == Second::kTwo ? 2 : columns; }
+constexpr int sums_of(Second second, int columns) { return second == Second::kApart ? columns + 1 : columns; }
+
+// Adds a segment's products to the sums: column c's to sum c, but the last column's to sum `last`.
+template <class T, int R, int C, int S, int B, int last, Rows rows>
+GW_INLINE void add_segment(const Segment<T>& segment, Index between, Ahead& ahead,
+                           typename Simd<T>::V (&acc)[B][R][S]) {
     using V = typename Simd<T>::V;
     constexpr int L = Simd<T>::kLanes;
-    V acc[B][R][C];
+    const Index row = rows == Rows::kAcross ? 1 : segment.row_stride;
+    const Index step = rows == Rows::kAcross ? segment.depth_stride : 1;
+    const T* a = segment.a;
+    const T* panel = segment.panel;
+    for (Index k = segment.depth; k > 0; --k, a += step, panel += C * L) {
+        if (B == 1 && R > kMostRows / 2) {
+            __builtin_prefetch(ahead.first, 0, 2);
+            __builtin_prefetch(ahead.second, 0, 2);
+            ahead.first += ahead.step;
+            ahead.second += ahead.step;
+        }
+        V numbers[R];
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) numbers[r] = broadcast(a[r * row]);
+#pragma GCC unroll 8
+        for (int b = 0; b < B; ++b)
+#pragma GCC unroll 8
+            for (int c = 0; c < C; ++c) {
+                const V weights = load(panel + b * between + c * L);
+                const int s = c == C - 1 ? last : c;
+#pragma GCC unroll 8
+                for (int r = 0; r < R; ++r) acc[b][r][s] = fma(numbers[r], weights, acc[b][r][s]);
+            }
+    }
+}
+
+template <class T, int R, int C, int B, Rows rows, Second second = Second::kSame>
+__attribute__((noinline)) static void tile(const TileWork<T>& work, T* sums) {
+    constexpr int L = Simd<T>::kLanes;
+    constexpr int S = sums_of(second, C), D = second_columns(second, C);
+    typename Simd<T>::V acc[B][R][S];
 #pragma GCC unroll 8
     for (int b = 0; b < B; ++b)
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-            for (int c = 0; c < C; ++c)
+            for (int c = 0; c < S; ++c)
                 acc[b][r][c] = load(work.init + b * work.init_panel + r * work.init_row + c * L);
 
     Ahead ahead = work.ahead;
-    for (int s = 0; s < work.segment_count; ++s) {
-        const Segment<T>& segment = work.segments[s];
-        const Index row = rows == Rows::kAcross ? 1 : segment.row_stride;
-        const Index step = rows == Rows::kAcross ? segment.depth_stride : 1;
-        const Index between = work.panel_stride;
-        const T* a = segment.a;
-        const T* panel = segment.panel;
-        for (Index k = segment.depth; k > 0; --k, a += step, panel += C * L) {
-            if (B == 1 && R > kMostRows / 2) {
-                __builtin_prefetch(ahead.first, 0, 2);
-                __builtin_prefetch(ahead.second, 0, 2);
-                ahead.first += ahead.step;
-                ahead.second += ahead.step;
-            }
-            V numbers[R];
-#pragma GCC unroll 8
-            for (int r = 0; r < R; ++r) numbers[r] = broadcast(a[r * row]);
-#pragma GCC unroll 8
-            for (int b = 0; b < B; ++b)
-#pragma GCC unroll 8
-                for (int c = 0; c < C; ++c) {
-                    const V weights = load(panel + b * between + c * L);
-#pragma GCC unroll 8
-                    for (int r = 0; r < R; ++r) acc[b][r][c] = fma(numbers[r], weights, acc[b][r][c]);
-                }
-        }
+    const Index between = work.panel_stride;
+    if constexpr (second == Second::kSame) {
+        for (int s = 0; s < work.segment_count; ++s)
+            add_segment<T, R, C, S, B, C - 1, rows>(work.segments[s], between, ahead, acc);
+    } else {
+        add_segment<T, R, C, S, B, C - 1, rows>(work.segments[0], between, ahead, acc);
+        add_segment<T, R, D, S, B, second == Second::kApart ? C : D - 1, rows>(work.segments[1], between,
+                                                                               ahead, acc);
     }
 #pragma GCC unroll 8
     for (int b = 0; b < B; ++b)
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-            for (int c = 0; c < C; ++c) store(sums + ((b * R + r) * C + c) * L, acc[b][r][c]);
+            for (int c = 0; c < S; ++c) store(sums + ((b * R + r) * S + c) * L, acc[b][r][c]);
 }
 
 template <class T>
 using TileFunction = void (*)(const TileWork<T>&, T*);
 
-template <class T, int C, Rows rows>
+template <class T, int C, Rows rows, Second second = Second::kSame>
 GW_INLINE TileFunction<T> tile_of_rows(Index r) {
     switch (r) {
         case 1:
-            return tile<T, 1, C, 1, rows>;
+            return tile<T, 1, C, 1, rows, second>;
         case 2:
-            return tile<T, 2, C, 1, rows>;
+            return tile<T, 2, C, 1, rows, second>;
         case 3:
-            return tile<T, 3, C, 1, rows>;
+            return tile<T, 3, C, 1, rows, second>;
 #if GATEWISE_LEVEL == 2 || defined(__aarch64__)
         case 4:
-            return tile<T, 4, C, 1, rows>;
+            return tile<T, 4, C, 1, rows, second>;
         case 5:
-            return tile<T, 5, C, 1, rows>;
+            return tile<T, 5, C, 1, rows, second>;
         default:
-            return tile<T, 6, C, 1, rows>;
+            return tile<T, 6, C, 1, rows, second>;
 #else
         default:
             return nullptr;
@@ -133,8 +158,9 @@ GW_INLINE TileFunction<T> tile_of_rows(Index r) {
 }
 
 // The tile for r rows and a panel of c vectors.
-template <class T, Rows rows>
+template <class T, Rows rows, Second second = Second::kSame>
 GW_INLINE TileFunction<T> tile_for(Index r, Index c) {
+    if constexpr (second != Second::kSame) return tile_of_rows<T, 3, rows, second>(r);
     switch (c) {
         case 1:
             return tile_of_rows<T, 1, rows>(r);
@@ -156,24 +182,25 @@ GW_INLINE Index panels_together(Index r, Index available) {
 }
 
 // The tile for few rows and b panels of C vectors; b from panels_together.
-template <class T, int C>
+template <class T, int C, Second second>
 GW_INLINE TileFunction<T> tile_of_panels(Index r, Index b) {
     constexpr Rows along = Rows::kAlongDepth;
 #if GATEWISE_LEVEL == 2 || defined(__aarch64__)
-    if (b == 4) return tile<T, 1, C, 4, along>;
+    if (b == 4) return tile<T, 1, C, 4, along, second>;
     if (b == 2)
-        return r == 1 ? tile<T, 1, C, 2, along>
-                      : (r == 2 ? tile<T, 2, C, 2, along> : tile<T, 3, C, 2, along>);
+        return r == 1 ? tile<T, 1, C, 2, along, second>
+                      : (r == 2 ? tile<T, 2, C, 2, along, second> : tile<T, 3, C, 2, along, second>);
 #else
-    if (b == 2) return tile<T, 1, C, 2, along>;
+    if (b == 2) return tile<T, 1, C, 2, along, second>;
 #endif
-    return tile_of_rows<T, C, along>(r);
+    return tile_of_rows<T, C, along, second>(r);
 }
 
 // The same for panels of 3 or of 4 vectors.
-template <class T>
+template <class T, Second second = Second::kSame>
 GW_INLINE TileFunction<T> tile_for_panels(Index r, Index c, Index b) {
-    return c == 3 ? tile_of_panels<T, 3>(r, b) : tile_of_panels<T, kMostColumns>(r, b);
+    if constexpr (second != Second::kSame) return tile_of_panels<T, 3, second>(r, b);
+    return c == 3 ? tile_of_panels<T, 3, second>(r, b) : tile_of_panels<T, kMostColumns, second>(r, b);
 }
 
 // Splits `rows` into tiles of nearly equal height: 16 = 6 + 5 + 5, not 6 + 6 + 4.

@@ -14,30 +14,47 @@ import numpy as np
 
 from gatewise.kernels._native import (
     ACTIVATIONS,
+    PackedGRU,
     PackedLSTM,
     PackedLSTMVariant,
+    PackedSimpleRNN,
     StreamSteps,
     activation_backward,
     activation_forward,
     adam_step,
     get_threads,
+    gru_backward,
+    gru_predict,
     instruction_set,
     lstm_backward,
     lstm_predict,
     lstm_variant_backward,
     lstm_variant_predict,
     matmul,
+    pack_gru,
     pack_lstm,
     pack_lstm_variant,
+    pack_simple_rnn,
     rmsprop_step,
     set_threads,
     sgd_step,
+    simple_rnn_backward,
+    simple_rnn_predict,
     sum_of_squares,
     supported_instruction_sets,
 )
+from gatewise.kernels._native import gru_forward as _gru_forward
 from gatewise.kernels._native import lstm_forward as _lstm_forward
 from gatewise.kernels._native import lstm_variant_forward as _lstm_variant_forward
-from gatewise.kernels.reference import LSTMTape, LSTMVariantOptions, LSTMVariantTape, LSTMVariantWeights
+from gatewise.kernels._native import simple_rnn_forward as _simple_rnn_forward
+from gatewise.kernels.reference import (
+    GRUTape,
+    LSTMTape,
+    LSTMVariantOptions,
+    LSTMVariantTape,
+    LSTMVariantWeights,
+    SimpleRNNTape,
+)
 
 # Activations whose derivative is taken from their input; all others take it from their output.
 ACTIVATIONS_NEEDING_INPUT = ("gelu", "gelu_approximate", "silu", "hard_silu", "mish", "tanh_shrink")
@@ -82,20 +99,60 @@ def lstm_variant_forward(
     return LSTMVariantTape(*made)  # type: ignore[arg-type]  # the first three are always there
 
 
+def gru_forward(
+    x: np.ndarray,
+    h0: np.ndarray | None,
+    W: np.ndarray,
+    U: np.ndarray,
+    b: np.ndarray | None,
+    mask: np.ndarray | None = None,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+    reset_after: bool = True,
+    x_dropout: np.ndarray | None = None,
+    h_dropout: np.ndarray | None = None,
+) -> GRUTape:
+    """Runs a GRU over whole sequences and keeps what `gru_backward` reads: see `reference.gru_forward`."""
+    chosen = activation, recurrent_activation, reset_after
+    return GRUTape(*_gru_forward(x, h0, W, U, b, mask, *chosen, x_dropout, h_dropout))
+
+
+def simple_rnn_forward(
+    x: np.ndarray,
+    h0: np.ndarray | None,
+    W: np.ndarray,
+    U: np.ndarray,
+    b: np.ndarray | None,
+    mask: np.ndarray | None = None,
+    activation: str = "tanh",
+    x_dropout: np.ndarray | None = None,
+    h_dropout: np.ndarray | None = None,
+) -> SimpleRNNTape:
+    """Runs a simple recurrent layer and keeps what its backward pass reads: see `reference.simple_rnn_forward`."""
+    return SimpleRNNTape(*_simple_rnn_forward(x, h0, W, U, b, mask, activation, x_dropout, h_dropout))
+
+
 __all__ = [
     "ACTIVATIONS",
     "ACTIVATIONS_NEEDING_INPUT",
+    "GRUTape",
     "LSTMTape",
     "LSTMVariantOptions",
     "LSTMVariantTape",
     "LSTMVariantWeights",
+    "PackedGRU",
     "PackedLSTM",
     "PackedLSTMVariant",
+    "PackedSimpleRNN",
+    "SimpleRNNTape",
     "StreamSteps",
     "activation_backward",
     "activation_forward",
     "adam_step",
     "get_threads",
+    "gru_backward",
+    "gru_forward",
+    "gru_predict",
     "instruction_set",
     "lstm_backward",
     "lstm_forward",
@@ -104,11 +161,16 @@ __all__ = [
     "lstm_variant_forward",
     "lstm_variant_predict",
     "matmul",
+    "pack_gru",
     "pack_lstm",
     "pack_lstm_variant",
+    "pack_simple_rnn",
     "rmsprop_step",
     "set_threads",
     "sgd_step",
+    "simple_rnn_backward",
+    "simple_rnn_forward",
+    "simple_rnn_predict",
     "sum_of_squares",
     "supported_instruction_sets",
 ]

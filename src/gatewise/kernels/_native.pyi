@@ -51,6 +51,48 @@ def lstm_variant_predict(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.n
 
 def lstm_variant_backward(tape: tuple[numpy.ndarray | None, ...], x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, weights: tuple[numpy.ndarray | None, ...], options: tuple[float, float, float, float], dh: numpy.ndarray | None = None, dh_T: numpy.ndarray | None = None, dc_T: numpy.ndarray | None = None, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, keep_c: numpy.ndarray | None = None, keep_h: numpy.ndarray | None = None, dc: numpy.ndarray | None = None, wants: tuple[bool, ...] = (True, True, True, True, True, True, True, True, True, True, True)) -> tuple[numpy.ndarray | None, ...]: ...
 
+class PackedGRU:
+    """
+    GRU weights in the kernels' own order, for any number of gru_predict calls.
+    """
+
+    @property
+    def features(self) -> int:
+        """F, the number of input features."""
+
+    @property
+    def units(self) -> int:
+        """H, the number of units."""
+
+def pack_gru(W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None = None, reset_after: bool = True) -> PackedGRU: ...
+
+def gru_forward(x: numpy.ndarray, h0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', reset_after: bool = True, x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray | None]: ...
+
+def gru_predict(x: numpy.ndarray, h0: numpy.ndarray | None, weights: PackedGRU, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', sequences: bool = False) -> tuple[numpy.ndarray | None, numpy.ndarray]: ...
+
+def gru_backward(tape: tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray | None], x: numpy.ndarray, h0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, dh: numpy.ndarray | None = None, dh_T: numpy.ndarray | None = None, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', reset_after: bool = True, x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, wants: tuple[bool, bool, bool, bool, bool] = (True, True, True, True, True)) -> tuple[numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None]: ...
+
+class PackedSimpleRNN:
+    """
+    SimpleRNN weights in the kernels' own order, for any number of simple_rnn_predict calls.
+    """
+
+    @property
+    def features(self) -> int:
+        """F, the number of input features."""
+
+    @property
+    def units(self) -> int:
+        """H, the number of units."""
+
+def pack_simple_rnn(W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None = None) -> PackedSimpleRNN: ...
+
+def simple_rnn_forward(x: numpy.ndarray, h0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, activation: str = 'tanh', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None) -> tuple[numpy.ndarray, numpy.ndarray | None]: ...
+
+def simple_rnn_predict(x: numpy.ndarray, h0: numpy.ndarray | None, weights: PackedSimpleRNN, mask: numpy.ndarray | None = None, activation: str = 'tanh', sequences: bool = False) -> tuple[numpy.ndarray | None, numpy.ndarray]: ...
+
+def simple_rnn_backward(tape: tuple[numpy.ndarray, numpy.ndarray | None], x: numpy.ndarray, h0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, dh: numpy.ndarray | None = None, dh_T: numpy.ndarray | None = None, mask: numpy.ndarray | None = None, activation: str = 'tanh', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, wants: tuple[bool, bool, bool, bool, bool] = (True, True, True, True, True)) -> tuple[numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None]: ...
+
 def matmul(a: numpy.ndarray, b: numpy.ndarray, out: numpy.ndarray | None = None, accumulate: bool = False, bias: numpy.ndarray | None = None) -> numpy.ndarray: ...
 
 def activation_forward(name: str, x: numpy.ndarray) -> numpy.ndarray: ...

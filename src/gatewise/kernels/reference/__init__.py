@@ -12,6 +12,7 @@ from gatewise.kernels.reference.activations import (
     activation_forward,
     pair_function,
 )
+from gatewise.kernels.reference.gru import GRUTape, GRUWeights, gru_backward, gru_forward, gru_predict, pack_gru
 from gatewise.kernels.reference.lstm import LSTMTape, LSTMWeights, lstm_backward, lstm_forward, lstm_predict, pack_lstm
 from gatewise.kernels.reference.lstm_variants import (
     LSTMVariantOptions,
@@ -23,10 +24,20 @@ from gatewise.kernels.reference.lstm_variants import (
     pack_lstm_variant,
 )
 from gatewise.kernels.reference.products import adam_step, matmul, rmsprop_step, sgd_step, sum_of_squares
+from gatewise.kernels.reference.simple_rnn import (
+    SimpleRNNTape,
+    SimpleRNNWeights,
+    pack_simple_rnn,
+    simple_rnn_backward,
+    simple_rnn_forward,
+    simple_rnn_predict,
+)
 
 __all__ = [
-    "ACTIVATIONS", "LSTMTape", "LSTMVariantOptions", "LSTMVariantTape", "LSTMVariantWeights", "LSTMWeights",
-    "PairFunction", "activation_backward", "activation_forward", "adam_step", "lstm_backward", "lstm_forward",
-    "lstm_predict", "lstm_variant_backward", "lstm_variant_forward", "lstm_variant_predict", "matmul", "pack_lstm",
-    "pack_lstm_variant", "pair_function", "rmsprop_step", "sgd_step", "sum_of_squares",
+    "ACTIVATIONS", "GRUTape", "GRUWeights", "LSTMTape", "LSTMVariantOptions", "LSTMVariantTape", "LSTMVariantWeights",
+    "LSTMWeights", "PairFunction", "SimpleRNNTape", "SimpleRNNWeights", "activation_backward", "activation_forward",
+    "adam_step", "gru_backward", "gru_forward", "gru_predict", "lstm_backward", "lstm_forward", "lstm_predict",
+    "lstm_variant_backward", "lstm_variant_forward", "lstm_variant_predict", "matmul", "pack_gru", "pack_lstm",
+    "pack_lstm_variant", "pack_simple_rnn", "pair_function", "rmsprop_step", "sgd_step", "simple_rnn_backward",
+    "simple_rnn_forward", "simple_rnn_predict", "sum_of_squares",
 ]  # fmt: skip

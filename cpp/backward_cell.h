@@ -1,0 +1,89 @@
+// What the backward passes of all recurrent layers share: the way back through the recurrent weights.
+//
+// The idea: going back in time, dh = dz[t+1] U^T is again a tile with an epilogue: the sums are dh, and the
+// derivatives of a step follow on the spot. U^T is packed in panels [panels][depth][columns][lanes].
+#pragma once
+
+#include "activations.h"
+#include "forward_cell.h"
+
+namespace gatewise {
+namespace GATEWISE_ISA {
+
+template <class T, class In>
+struct BackwardCell {
+    static constexpr int L = Simd<T>::kLanes;
+    static constexpr Second kSecond = Second::kSame;
+    using V = typename Simd<T>::V;
+
+    const In& in;
+    const Index width;  // H rounded up to whole vectors
+    const Index deep;   // columns of U, from the first one given on, that dz is multiplied with
+    const T* packed;    // their transpose, in panels
+    const T* zeros;     // a panel's width of them
+
+    // Packs columns [first, first + depth) of U.
+    BackwardCell(const In& given, Index first, Index depth, Workspace& workspace)
+        : in(given), width(blocks_of<T>(given.sizes.H) * L), deep(depth) {
+        T* to = (T*)workspace.take(sizeof(T) * depth * width);
+        T* nothing = (T*)workspace.take(sizeof(T) * kMostColumns * L);
+        std::memset(nothing, 0, sizeof(T) * kMostColumns * L);
+        pack_transposed<T>({in.U.data + first, in.U.stride}, in.sizes.H, depth, to);
+        packed = to;
+        zeros = nothing;
+    }
+
+    Index panels() const { return ceil_div(width, kMostColumns * L); }
+    Index columns(Index p) const { return min_of(kMostColumns, width / L - p * kMostColumns); }
+    Index depth() const { return deep; }
+    const T* panel(Index p) const { return packed + p * deep * kMostColumns * L; }
+    Index time(Index step) const { return in.sizes.T - 1 - step; }
+    bool masked(Index n, Index t) const {
+        return in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
+    }
+
+    void prepare(Index, Index) {}
+    void begin_step(Index, Index, Index) {}
+
+    // Rows of dz, `row` numbers for a sequence, times all of U's columns that were packed.
+    TileWork<T> product(const T* dz, Index row, Index p) const {
+        return {{{dz, row, 1, deep, panel(p)}, {}}, 1, deep * kMostColumns * L, zeros, 0, 0};
+    }
+    TileWork<T> no_product() const { return {{{}, {}}, 0, deep * kMostColumns * L, zeros, 0, 0}; }
+
+    Index units_from(Index u) const { return min_of(L, in.sizes.H - u); }
+    V of_row(View2<const T> states, Index n, Index u, Index some) const {
+        return states.data ? load_first(states.data + n * states.stride + u, some) : V{};
+    }
+    // Row n of these units in a gradient of every step, or in what a step left.
+    V at(View3<const T> of, Index n, Index t, Index u, Index some) const {
+        return of.data ? load_first(of.data + n * of.outer + t * of.inner + u, some) : V{};
+    }
+    // What arrives at h[t-1] through U, given what arrives at h[t-1] times its multipliers.
+    V dropped(Index n, Index u, Index some, V dh) const {
+        return in.h_dropout.data ? dh * of_row(in.h_dropout, n, u, some) : dh;
+    }
+
+    // The gradients that the caller gives for h[t].
+    V given_dh(Index step, Index n, Index u, Index some) const {
+        const V dh = at(in.dh, n, time(step), u, some);
+        return step ? dh : dh + of_row(in.dh_last, n, u, some);
+    }
+    V state_before(View3<const T> states, View2<const T> first, Index n, Index t, Index u, Index some) const {
+        return t ? at(states, n, t - 1, u, some) : of_row(first, n, u, some);
+    }
+
+    // The derivative of an activation whose output is y; `z` (its inputs) where that is needed.
+    V slope(Activation a, V y, const T* z, Index some) const {
+        return derivative<T>(a, y, z ? load_first(z, some) : V{});
+    }
+};
+
+template <class T, class In>
+static Division divide_backward(const In& in, Index panels, Index width, Index depth) {
+    const double flops = 2.0 * in.sizes.N * width * (depth + 64);
+    return divide_recurrence(in.sizes.N, in.sizes.T, panels, flops, sizeof(T) * depth * width);
+}
+
+}  // namespace GATEWISE_ISA
+}  // namespace gatewise

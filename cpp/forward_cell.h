@@ -1,0 +1,140 @@
+// What the forward passes of recurrent layers share: where packed weights lie, and the state h.
+//
+// The idea: weights are packed in panels of C vectors, the rows of W above those of U, then what the sums of
+// each panel begin with (gated.h). The state h rests in two compact buffers, one being read while the other
+// is written. A layer's cell derives from ForwardCell and adds what happens to a tile's sums.
+#pragma once
+
+#include "activations.h"
+#include "gated.h"
+
+namespace gatewise {
+namespace GATEWISE_ISA {
+
+// Elements of a panel of C vectors: F rows of W, and H rows of U where the second product has fewer columns.
+template <class T, int C, Second second>
+GW_INLINE Index panel_size(Index F, Index H) {
+    return (F * C + H * second_columns(second, C)) * Simd<T>::kLanes;
+}
+
+// Elements of packed weights; `vectors` in all panels, of which the last may have fewer than C.
+template <class T, int C, Second second>
+GW_INLINE Index packed_size(Index F, Index H, Index vectors) {
+    return ceil_div(vectors, C) * (panel_size<T, C, second>(F, H) + sums_of(second, C) * Simd<T>::kLanes);
+}
+
+// `kWhole`: all panels have C vectors.
+template <class T, class In, int C, Second second, bool kWhole = true>
+struct ForwardCell {
+    static constexpr int L = Simd<T>::kLanes;
+    static constexpr int kSums = sums_of(second, C);
+    static constexpr Second kSecond = second;
+    using V = typename Simd<T>::V;
+
+    const In& in;
+    const Index width;    // H rounded up to whole vectors: a row of the state buffers
+    const Index vectors;  // in all panels
+    const Index panel_stride;
+    StepInput<T> input;
+    T* h_state[2];         // (N, width) each; what the next step multiplies: h, times h_dropout where given
+    T* h_plain = nullptr;  // (N, width), h without dropout, where that is needed too
+
+    ForwardCell(const In& given, Index all_vectors, bool needs_plain, Workspace& workspace)
+        : in(given),
+          width(blocks_of<T>(given.sizes.H) * L),
+          vectors(all_vectors),
+          panel_stride(panel_size<T, C, second>(given.sizes.F, given.sizes.H)),
+          input{given.x, given.x_dropout, given.sizes.N, given.sizes.T, given.sizes.F} {
+        const auto take = [&](Index count) { return (T*)workspace.take(sizeof(T) * count); };
+        for (T*& state : h_state) state = take(in.sizes.N * width);
+        if (needs_plain && in.h_dropout.data) h_plain = take(in.sizes.N * width);
+        input.take(workspace, panels() * kSums * L);
+    }
+
+    Index panels() const { return ceil_div(vectors, C); }
+    Index columns(Index p) const { return kWhole ? C : min_of(C, vectors - p * C); }
+    Index depth() const { return in.sizes.F + in.sizes.H; }
+    const T* panel(Index p) const { return in.packed + p * panel_stride; }
+    const T* bias(Index p) const { return in.packed + panels() * panel_stride + p * kSums * L; }
+
+    // The initial state.
+    void start() {
+        for (Index n = 0; n < in.sizes.N; ++n)
+            for (Index u = 0; u < width; u += L) {
+                const Index some = units_from(u);
+                const V h = of_row(in.h0, n, u, some);
+                store(h_state[0] + n * width + u, dropped(n, u, some, h));
+                if (h_plain) store(h_plain + n * width + u, h);
+            }
+    }
+
+    void prepare(Index p0, Index p1) { input.prepare(*this, p0, p1, panels()); }
+    void begin_step(Index t, Index row0, Index row1) { input.begin_step(t, row0, row1); }
+
+    TileWork<T> work(Index t, Index n, Index p) const {
+        const T* of_U = panel(p) + in.sizes.F * columns(p) * L;
+        const Segment<T> of_h = {h_state[t & 1] + n * width, width, 1, in.sizes.H, of_U};
+        if (!input.projected)
+            return {{input.segment(t, n, panel(p)), of_h}, 2, panel_stride, bias(p), 0, kSums * L};
+        const Index size = sums_of(second, (int)columns(0)) * L, row = panels() * size;
+        const T* init = input.projected + (n * in.sizes.T + t) * row + p * size;
+        if (second == Second::kSame) return {{of_h, {}}, 1, panel_stride, init, in.sizes.T * row, size};
+        return {{{}, of_h}, 2, panel_stride, init, in.sizes.T * row, size};
+    }
+
+    Index units_from(Index u) const { return min_of(L, in.sizes.H - u); }
+    V of_row(View2<const T> rows, Index n, Index u, Index some) const {
+        return rows.data ? load_first(rows.data + n * rows.stride + u, some) : V{};
+    }
+    V dropped(Index n, Index u, Index some, V h) const {
+        return in.h_dropout.data ? h * of_row(in.h_dropout, n, u, some) : h;
+    }
+    bool masked(Index n, Index t) const {
+        return in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
+    }
+
+    // h[t-1] of these units, without dropout.
+    V h_before(Index t, Index n, Index u) const {
+        return load((h_plain ? h_plain : h_state[t & 1]) + n * width + u);
+    }
+
+    // Keeps h[t] for the next step and for the caller.
+    void keep_h(Index t, Index n, Index u, Index some, V h) const {
+        store(h_state[(t + 1) & 1] + n * width + u, dropped(n, u, some, h));
+        if (h_plain) store(h_plain + n * width + u, h);
+        keep(in.h, in.h_last, t, n, u, some, h);
+    }
+
+    // Writes a state into the array of all steps and that of the last, where they are wanted.
+    void keep(const View3<T>& all, const View2<T>& last, Index t, Index n, Index u, Index some,
+              V state) const {
+        if (all.data) store_first(all.data + n * all.outer + t * all.inner + u, state, some);
+        if (t + 1 == in.sizes.T && last.data) store_first(last.data + n * last.stride + u, state, some);
+    }
+
+    // Where the first of `gates` gates of these units lies in an array (N, T, gates, H).
+    T* gates_at(T* of, Index t, Index n, Index u, Index gates) const {
+        return of + (n * in.sizes.T + t) * gates * in.sizes.H + u;
+    }
+
+    // Writes as many vectors, one a gate.
+    void keep_gates(T* of, Index t, Index n, Index u, Index some, Index gates, const T* from) const {
+        T* to = gates_at(of, t, n, u, gates);
+        for (Index gate = 0; gate < gates; ++gate)
+            store_first(to + gate * in.sizes.H, load(from + gate * L), some);
+    }
+};
+
+// How the work of a forward pass is divided; `width` is that of a row of sums. Where x is under dropout each
+// thread needs rows of its own.
+template <class T, class In>
+static Division divide_forward(const In& in, Index panels, Index width) {
+    const Index depth = in.sizes.F + in.sizes.H;
+    const double flops = 2.0 * in.sizes.N * width * (depth + 16);
+    const Division division =
+        divide_recurrence(in.sizes.N, in.sizes.T, panels, flops, sizeof(T) * width * depth);
+    return in.x_dropout.data && division.by_units ? Division{1, false} : division;
+}
+
+}  // namespace GATEWISE_ISA
+}  // namespace gatewise

@@ -1,0 +1,132 @@
+// The products after a backward pass: gradients of the weights and of the inputs from dz of all steps.
+//
+//     dW = x^T dz    dU = h[t-1]^T dz    db = sum of dz    dx = dz W^T
+//
+// The idea: those of the weights are one matrix product [x | h[t-1] | 1]^T dz over all (n, t), with the rows
+// left out that nobody wants. The rows are packed from where x and h lie, so nothing is copied before.
+#pragma once
+
+#include "forward_cell.h"
+
+namespace gatewise {
+namespace GATEWISE_ISA {
+
+// Rows of [x | h[t-1] | 1]^T, packed tile by tile; depth runs over (n, t). Masked steps count as x = 0,
+// whatever is there.
+template <class T, class In>
+struct WeightGradientRows {
+    static constexpr Rows kRows = Rows::kAcross;
+    const In& in;
+    Index x_rows, h_rows;  // F and H, or 0 where that gradient is not wanted
+    const T* packed = nullptr;
+
+    // A row of x or h, and its multipliers; null where it counts as zeros.
+    struct Source {
+        const T *values, *factor;
+    };
+    Source x_source(Index n, Index t) const {
+        const bool masked = in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
+        return {masked ? nullptr : in.x.data + n * in.x.outer + t * in.x.inner,
+                in.x_dropout.data ? in.x_dropout.data + n * in.x_dropout.stride : nullptr};
+    }
+    Source h_source(Index n, Index t) const {
+        const T* first = in.h0.data ? in.h0.data + n * in.h0.stride : nullptr;
+        return {t ? in.h.data + (n * in.sizes.T + t - 1) * in.sizes.H : first,
+                in.h_dropout.data ? in.h_dropout.data + n * in.h_dropout.stride : nullptr};
+    }
+
+    static void copy(T* to, const Source& from, Index begin, Index end) {
+        if (!from.values)
+            for (Index m = begin; m < end; ++m) *to++ = T(0);
+        else if (from.factor)
+            for (Index m = begin; m < end; ++m) *to++ = from.values[m] * from.factor[m];
+        else copy_few(to, from.values + begin, 1, end - begin);
+    }
+
+    // Rows [m0, m1), one tile's, of all (n, t) in the block.
+    void pack_tile(Index m0, Index m1, Index k0, Index depth, T* to) const {
+        const Index x_end = min_of(m1, x_rows), h_begin = max_of(m0, x_rows),
+                    h_end = min_of(m1, x_rows + h_rows);
+        Index n = k0 / in.sizes.T, t = k0 % in.sizes.T;
+        for (Index k = 0; k < depth; ++k, to += m1 - m0) {
+            if (m0 < x_end) copy(to, x_source(n, t), m0, x_end);
+            if (h_begin < h_end) copy(to + (h_begin - m0), h_source(n, t), h_begin - x_rows, h_end - x_rows);
+            if (m1 > x_rows + h_rows) to[m1 - 1 - m0] = T(1);
+            if (++t == in.sizes.T) {
+                t = 0;
+                ++n;
+            }
+        }
+    }
+
+    void block(Index m0, Index m1, Index k0, Index depth, T* to) {
+        packed = to;
+        const RowTiles tiles = split_rows(m1 - m0);
+        for (Index i = 0, m = m0; i < tiles.count; ++i) {
+            const Index r = tiles.height + (i < tiles.taller);
+            pack_tile(m, m + r, k0, depth, to);
+            to += r * depth;
+            m += r;
+        }
+    }
+    Segment<T> segment(Index m, Index r, Index m0, Index, Index depth) const {
+        return {packed + (m - m0) * depth, 1, r, depth, nullptr};
+    }
+};
+
+// The rows of that product go to dW, dU and db, whose own rows lie `stride` apart.
+template <class T>
+struct IntoWeightGradients {
+    T *dW, *dU, *db;
+    Index x_rows, h_rows, stride;
+    T* row(Index m) const {
+        if (m < x_rows) return dW + m * stride;
+        return m < x_rows + h_rows ? dU + (m - x_rows) * stride : db;
+    }
+    void start(Index, Index, Index width, T* sums) const { zero_row(sums, width); }
+    void resume(Index m, Index n, Index width, T* sums) const { copy_row(sums, row(m) + n, width); }
+    void finish(Index m, Index n, Index width, const T* sums, bool) const {
+        copy_row(row(m) + n, sums, width);
+    }
+};
+
+// dx, each sequence's times its dropout multipliers.
+template <class T>
+struct IntoInputGradient {
+    T* dx;
+    Index F, steps;
+    View2<const T> factor;
+    void start(Index, Index, Index width, T* sums) const { zero_row(sums, width); }
+    void resume(Index m, Index n, Index width, T* sums) const { copy_row(sums, dx + m * F + n, width); }
+    void finish(Index m, Index n, Index width, const T* sums, bool last) const {
+        T* to = dx + m * F + n;
+        copy_row(to, sums, width);
+        if (!last || !factor.data) return;
+        const T* by = factor.data + m / steps * factor.stride + n;
+        for (Index i = 0; i < width; ++i) to[i] *= by[i];
+    }
+};
+
+// dW, dU and db, each where it is not null, from `columns` (dz: N T rows of them).
+template <class T, class In, class B>
+static void weight_gradients(const In& in, const B& dz, Index columns, T* dW, T* dU, T* db, Index stride) {
+    const Index x_rows = dW ? in.sizes.F : 0, h_rows = dU ? in.sizes.H : 0;
+    const IntoWeightGradients<T> into = {dW, dU, db, x_rows, h_rows, stride};
+    gemm<T>(x_rows + h_rows + (db ? 1 : 0), columns, in.sizes.N * in.sizes.T,
+            WeightGradientRows<T, In>{in, x_rows, h_rows}, dz, into);
+}
+
+// dx from rows of dz, `columns` long and `stride` apart.
+template <class T, class In>
+static void input_gradient(const In& in, const T* dz, Index columns, Index stride) {
+    const Index rows = in.sizes.N * in.sizes.T;
+    if (in.sizes.F < Simd<T>::kLanes && !in.x_dropout.data)  // few columns: see matmul
+        return matmul<T>({rows, in.sizes.F, columns, dz, stride, 1, in.W.data, 1, in.W.stride, in.dx,
+                          in.sizes.F, 1, nullptr, false});
+    const ColumnsPacked<T> from = {in.W.data, 1, in.W.stride};
+    const IntoInputGradient<T> into = {in.dx, in.sizes.F, in.sizes.T, in.x_dropout};
+    gemm<T>(rows, in.sizes.F, columns, RowsInPlace<T>{dz, stride}, from, into);
+}
+
+}  // namespace GATEWISE_ISA
+}  // namespace gatewise
