@@ -219,12 +219,13 @@ class Softmax(Layer):
         return mask if mask is None else mask[..., None]
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        belongs_to_steps = previous_mask is not None and previous_mask.shape == (*np.shape(inputs)[:-1], 1)
-        return previous_mask[..., 0] if belongs_to_steps else previous_mask
+        if previous_mask is None or previous_mask.shape != (*np.shape(inputs)[:-1], 1):
+            return previous_mask
+        return previous_mask[..., 0]
 
     def check_inputs(self, shapes: Sequence[Any]) -> None:
         rank = len(shapes[0])
-        axes = self.axis if isinstance(self.axis, list | tuple) else (self.axis,)
+        axes: Any = self.axis if isinstance(self.axis, list | tuple) else (self.axis,)
         if any(not -rank <= axis < rank for axis in axes):
             raise ValueError(
                 f"Layer '{self.name}' (Softmax) has axis={self.axis}; its input of shape {validation.drawn(shapes[0])} "

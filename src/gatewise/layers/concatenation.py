@@ -48,6 +48,8 @@ class Concatenate(Merge):
             )
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
+        if any(x.shape != inputs[0].shape for x in inputs):
+            self.check_inputs([x.shape for x in inputs])  # within a graph sizes may become known only now
         ends = np.cumsum([x.shape[self.axis] for x in inputs])[:-1]
 
         def pullback(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:

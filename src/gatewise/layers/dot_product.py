@@ -59,6 +59,7 @@ class Dot(Merge):
             raise ValueError(f"{who}: its inputs have different batch sizes: {listed(shapes)}.")
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
+        self.check_inputs([x.shape for x in inputs])  # within a graph sizes may become known only now
         axes = self._axes([x.shape for x in inputs])
         ways = [_normalized(x, a) for x, a in zip(inputs, axes, strict=True)] if self.normalize else None
         xs = inputs if ways is None else [y for y, _ in ways]

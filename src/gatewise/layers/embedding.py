@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import autodiff, constraints, initializers, regularizers, tree, validation
+from gatewise import autodiff, constraints, initializers, regularizers, validation
 from gatewise.layer import Layer
 
 
@@ -61,7 +61,7 @@ class Embedding(Layer):
         self.supports_masking = self.mask_zero
         self.autocast = False  # an index must not lose digits
         if input_length is not None and self._batch_input_shape is None:
-            steps = tuple(input_length) if tree.is_shape(input_length) else (input_length,)
+            steps = tuple(input_length) if isinstance(input_length, list | tuple) else (input_length,)
             self._batch_input_shape = (None, *steps)
         if weights is not None:
             self.build(None)

@@ -100,6 +100,9 @@ class _Elementwise(Merge):
                 f"Layer '{self.name}' ({type(self).__name__}): Cannot merge tensors with different batch sizes. "
                 f"Received tensors with shapes {listed(shapes)}"
             )
+        self._check_sizes(shapes)
+
+    def _check_sizes(self, shapes: Sequence[Any]) -> None:
         rank = max(len(shape) for shape in shapes)
         for sizes in zip(*(_widened(shape, rank) for shape in shapes), strict=True):
             if len(set(sizes) - {None, 1}) > 1:
@@ -110,6 +113,8 @@ class _Elementwise(Merge):
                 )
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
+        if any(x.shape != inputs[0].shape for x in inputs):
+            self._check_sizes([x.shape for x in inputs])  # within a graph sizes may become known only now
         rank = max(x.ndim for x in inputs)
         wide = [x if x.ndim == rank else x.reshape(_widened(x.shape, rank)) for x in inputs]
         masks = self.listed_masks(list(inputs), mask) or [None] * len(inputs)
@@ -243,7 +248,7 @@ def listed(shapes: Sequence[Any]) -> str:
     return ", ".join(validation.drawn(shape) for shape in shapes)
 
 
-def _widened(shape: Sequence[Any], rank: int) -> Shape:
+def _widened(shape: Sequence[Any], rank: int) -> tuple[Any, ...]:
     """A shape with axes of length 1 put behind the batch until there are `rank`."""
     return (*shape[:1], *(1,) * (rank - len(shape)), *shape[1:])
 

@@ -107,13 +107,15 @@ class Reshape(Layer):
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         (x,) = inputs
+        self.check_inputs([x.shape])  # within a graph sizes may become known only now
         y = x.reshape(len(x), *self.compute_output_shape(x.shape)[1:])
         return y, lambda dy, wants_dx=True: ((dy.reshape(x.shape) if wants_dx else None,), {})
 
     def stepper(self, use: LayerUse) -> Stepper:
-        step = use.shapes[0][2:]
-        keeps_steps = self.target_shape[:1] in ((-1,), (None,)) and None not in step
-        if use.is_timed and keeps_steps and math.prod(self.target_shape[1:]) == math.prod(step):
+        before, after = use.shapes[0][2:], self.target_shape[1:]
+        known = [[size for size in sizes if size is not None] for sizes in (before, after)]
+        keeps_steps = len(known[0]) == len(before) and self.target_shape[:1] in ((-1,), (None,))
+        if use.is_timed and keeps_steps and math.prod(known[0]) == math.prod(known[1]):
             return AsItIs(self, use)
         return super().stepper(use)
 
