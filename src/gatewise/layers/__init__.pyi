@@ -73,9 +73,9 @@ from gatewise.layers.pooling import MaxPooling1D as MaxPooling1D
 from gatewise.layers.pooling import MaxPooling2D as MaxPooling2D
 from gatewise.layers.preprocessing.category_encoding import CategoryEncoding as CategoryEncoding
 from gatewise.layers.preprocessing.discretization import Discretization as Discretization
-from gatewise.layers.preprocessing.lookup import IntegerLookup as IntegerLookup
-from gatewise.layers.preprocessing.lookup import StringLookup as StringLookup
+from gatewise.layers.preprocessing.integer_lookup import IntegerLookup as IntegerLookup
 from gatewise.layers.preprocessing.rescaling import Rescaling as Rescaling
+from gatewise.layers.preprocessing.string_lookup import StringLookup as StringLookup
 from gatewise.layers.preprocessing.text_vectorization import TextVectorization as TextVectorization
 from gatewise.layers.recurrent import RNN as RNN
 from gatewise.layers.registry import REGISTRY as REGISTRY

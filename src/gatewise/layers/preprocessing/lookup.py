@@ -1,4 +1,4 @@
-"""StringLookup and IntegerLookup: tokens as indices of a vocabulary, or as vectors; and back."""
+"""What StringLookup and IntegerLookup share: tokens as indices of a vocabulary, or as vectors; and back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gatewise import configuration
 from gatewise.arguments import CallArguments
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
-from gatewise.layers.preprocessing import encoding, text
+from gatewise.layers.preprocessing import encoding
 from gatewise.layers.preprocessing.category_encoding import whole_numbers
 from gatewise.layers.preprocessing.vocabulary import Counts, Vocabulary
 
@@ -426,96 +426,3 @@ def _check_sizes(max_tokens: Any, num_oov_indices: Any, pad_to_max_tokens: bool,
         raise ValueError(f"{cls}: with pad_to_max_tokens=True, `max_tokens` must be set.")
     if not isinstance(num_oov_indices, int) or num_oov_indices < 0:
         raise ValueError(f"{cls}: `num_oov_indices` must be an integer of at least 0; got {num_oov_indices!r}.")
-
-
-class StringLookup(Lookup):
-    """Strings as indices of a vocabulary, or as vectors; with `invert` indices as strings.
-
-    See `Lookup` for the arguments; `encoding` is that of bytes.
-    """
-
-    vocabulary_dtype = "string"
-    takes_text = True
-    _config_names = (
-        "invert", "max_tokens", "num_oov_indices", "oov_token", "mask_token", "output_mode", "sparse",
-        "pad_to_max_tokens", "idf_weights", "vocabulary", "vocabulary_size", "oov_method", "salt", "encoding",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        max_tokens: int | None = None,
-        num_oov_indices: int = 1,
-        mask_token: str | None = None,
-        oov_token: str = "[UNK]",
-        vocabulary: Any = None,
-        idf_weights: Any = None,
-        invert: bool = False,
-        output_mode: str = "int",
-        pad_to_max_tokens: bool = False,
-        sparse: bool = False,
-        encoding: str = "utf-8",
-        name: str | None = None,
-        salt: Any = None,
-        oov_method: str = "floormod",
-        **kwargs: Any,
-    ) -> None:
-        self.encoding = encoding
-        super().__init__(
-            max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode,
-            pad_to_max_tokens, sparse, salt, oov_method, name=name, **kwargs,
-        )  # fmt: skip
-
-    @property
-    def input_type(self) -> str:
-        """The type of the inputs that a model makes for the layer."""
-        return "int64" if self.invert else "string"
-
-    def _keys(self, value: Any) -> np.ndarray:
-        return text.strings(value, self.encoding, f"Layer '{self.name}' ({type(self).__name__})")
-
-
-class IntegerLookup(Lookup):
-    """Integers as indices of a vocabulary, or as vectors; with `invert` indices as the integers.
-
-    See `Lookup` for the arguments; `vocabulary_dtype` must be "int64".
-    """
-
-    vocabulary_dtype = "int64"
-    input_type = "int64"
-    _config_names = (
-        "invert", "max_tokens", "num_oov_indices", "oov_token", "mask_token", "output_mode", "sparse",
-        "pad_to_max_tokens", "vocabulary_dtype", "idf_weights", "vocabulary", "vocabulary_size", "oov_method", "salt",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        max_tokens: int | None = None,
-        num_oov_indices: int = 1,
-        mask_token: int | None = None,
-        oov_token: int = -1,
-        vocabulary: Any = None,
-        vocabulary_dtype: str = "int64",
-        idf_weights: Any = None,
-        invert: bool = False,
-        output_mode: str = "int",
-        sparse: bool = False,
-        pad_to_max_tokens: bool = False,
-        oov_method: str = "floormod",
-        salt: Any = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if vocabulary_dtype != "int64":
-            raise ValueError(f"IntegerLookup: vocabulary_dtype must be 'int64'; got {vocabulary_dtype!r}.")
-        super().__init__(
-            max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode,
-            pad_to_max_tokens, sparse, salt, oov_method, name=name, **kwargs,
-        )  # fmt: skip
-
-    def _plain(self, vocabulary: Any) -> list[Any]:
-        if isinstance(vocabulary, list) and all(isinstance(item, str) for item in vocabulary):
-            return [int(item) for item in vocabulary]
-        return super()._plain(vocabulary)
-
-    def _keys(self, value: Any) -> np.ndarray:
-        return whole_numbers(np.asarray(value), self.name, type(self).__name__)

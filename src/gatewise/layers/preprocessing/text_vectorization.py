@@ -13,7 +13,8 @@ from gatewise.arguments import CallArguments, describe
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers.preprocessing import encoding, text
-from gatewise.layers.preprocessing.lookup import StringLookup, refuse_file
+from gatewise.layers.preprocessing.lookup import refuse_file
+from gatewise.layers.preprocessing.string_lookup import StringLookup
 
 _STANDARDIZED = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
 _SPLITS = ("whitespace", "character")
