@@ -43,6 +43,31 @@ def fraction(value: Any, argument: str, layer: str) -> float:
     return float(value)
 
 
+def single_axis(axis: Any, layer: str, argument: str = "axis") -> int:
+    """The argument as an integer.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    if isinstance(axis, bool) or not hasattr(axis, "__index__") or np.ndim(axis):
+        raise TypeError(
+            f"{layer}: Expected an int for the argument '{argument}', but received: {axis!r}. Axes are numbered from "
+            f"0, the batch; write {argument}=-1 for the last."
+        )
+    return int(axis)
+
+
+def one_or_more_axes(axis: Any, layer: str, argument: str = "axis") -> int | list[int]:
+    """The argument as an integer or a list of integers.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    if isinstance(axis, list | tuple):
+        return [single_axis(one, layer, argument) for one in axis]
+    return single_axis(axis, layer, argument)
+
+
 def drawn(shape: Sequence[Any], axes: Sequence[str] | None = None) -> str:
     """A shape with its axes named: (batch=32, time steps=13, features=5)."""
     if axes is None or len(axes) != len(shape):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise import config, initializers, validation
-from gatewise.layers.normalizing import Normalizing, finite_where_masked, lengths_along, mean_over, single_axis
+from gatewise.layers.normalizing import Normalizing, finite_where_masked, lengths_along, mean_over
 from gatewise.stepper import CannotStep, LayerUse, Stepper
 
 
@@ -115,7 +115,8 @@ class BatchNormalization(Normalizing):
     ) -> None:
         given = locals()
         super().__init__(**kwargs)
-        self.axis = single_axis(axis[0] if isinstance(axis, list) and len(axis) == 1 else axis, type(self).__name__)
+        only = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis  # Keras 2 writes [3]
+        self.axis = validation.single_axis(only, type(self).__name__)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)
         self.center = bool(center)

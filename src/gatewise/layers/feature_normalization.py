@@ -11,7 +11,7 @@ import numpy as np
 from gatewise import config, validation
 from gatewise.arguments import describe
 from gatewise.layer import Layer
-from gatewise.layers.normalizing import refuse_axes_of_time, single_axis
+from gatewise.layers.normalizing import refuse_axes_of_time
 from gatewise.stepper import LayerUse, Stepper
 from gatewise.variable import Variable
 
@@ -46,7 +46,7 @@ class Normalization(Layer):
         super().__init__(**kwargs)
         cls = type(self).__name__
         several = axis if isinstance(axis, list | tuple) else [axis]
-        self.axis: tuple[int, ...] = () if axis is None else tuple(single_axis(one, cls) for one in several)
+        self.axis: tuple[int, ...] = () if axis is None else tuple(validation.single_axis(one, cls) for one in several)
         self.input_mean = None if mean is None else np.asarray(mean).tolist()
         self.input_variance = None if variance is None else np.asarray(variance).tolist()
         self.invert = bool(invert)

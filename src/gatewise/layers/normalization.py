@@ -13,11 +13,9 @@ from gatewise.layers.normalizing import (
     Normalizing,
     finite_where_masked,
     lengths_along,
-    one_or_more_axes,
     positions,
     scaled_by_rms,
     scaled_by_variance,
-    single_axis,
     sorted_axes,
     standardized,
 )
@@ -63,7 +61,7 @@ class LayerNormalization(Normalizing):
     ) -> None:
         given = locals()
         super().__init__(**kwargs)
-        self.axis = one_or_more_axes(axis, type(self).__name__)
+        self.axis = validation.one_or_more_axes(axis, type(self).__name__)
         self.epsilon = epsilon
         self.center = bool(center)
         self.scale = bool(scale)
@@ -108,7 +106,7 @@ class RMSNormalization(Normalizing):
 
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = one_or_more_axes(axis, type(self).__name__)
+        self.axis = validation.one_or_more_axes(axis, type(self).__name__)
         self.epsilon = epsilon
 
     @property
@@ -173,7 +171,7 @@ class GroupNormalization(Normalizing):
                 f"(or `-1` for instance normalization). Received: groups={groups!r}"
             )
         self.groups = groups
-        self.axis = single_axis(axis, type(self).__name__)
+        self.axis = validation.single_axis(axis, type(self).__name__)
         self.epsilon = epsilon
         self.center = bool(center)
         self.scale = bool(scale)
@@ -226,7 +224,7 @@ class UnitNormalization(Normalizing):
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = one_or_more_axes(axis, type(self).__name__)
+        self.axis = validation.one_or_more_axes(axis, type(self).__name__)
         self.supports_masking = True
         self.built = True
 

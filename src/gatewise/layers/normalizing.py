@@ -166,28 +166,6 @@ class Normalizing(Layer):
         return y, pullback
 
 
-def single_axis(axis: Any, layer: str) -> int:
-    """The `axis` argument as an integer.
-
-    Raises:
-        TypeError: for anything else.
-    """
-    if isinstance(axis, bool) or not hasattr(axis, "__index__") or np.ndim(axis):
-        raise TypeError(
-            f"{layer}: Expected an int for the argument 'axis', but received: {axis!r}. Write axis=-1 for the features."
-        )
-    return int(axis)
-
-
-def one_or_more_axes(axis: Any, layer: str) -> int | list[int]:
-    """The `axis` argument as an integer or a list of integers.
-
-    Raises:
-        TypeError: for anything else.
-    """
-    return [single_axis(one, layer) for one in axis] if isinstance(axis, list | tuple) else single_axis(axis, layer)
-
-
 def sorted_axes(axis: int | list[int]) -> list[int]:
     """The axes in the order in which the weights have them: Keras sorts them as they were given."""
     return sorted(axis) if isinstance(axis, list) else [axis]
