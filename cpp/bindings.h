@@ -72,8 +72,12 @@ struct PackedCell {
     int item = 0;
     Index F = 0, H = 0;
     const void* memory = nullptr;
+    bool reset_after = false;  // GRU
 };
-PackedCell packed_lstm(nb::handle weights);  // of a PackedLSTM; throws for anything else
+// Of a PackedLSTM, a PackedGRU, a PackedSimpleRNN; they throw for anything else.
+PackedCell packed_lstm(nb::handle weights);
+PackedCell packed_gru(nb::handle weights);
+PackedCell packed_simple_rnn(nb::handle weights);
 
 // Arguments that may be None: those that have a default, and those that the functions refuse by name.
 inline auto any(const char* name) { return nb::arg(name).none(); }

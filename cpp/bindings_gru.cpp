@@ -162,6 +162,13 @@ nb::tuple gru_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, nb::hand
 
 }  // namespace
 
+PackedCell packed_gru(nb::handle weights) {
+    const auto& packed = nb::cast<const PackedGru&>(weights);
+    PackedCell cell = cell_of(packed);
+    cell.reset_after = packed.reset_after;
+    return cell;
+}
+
 void define_gru(nb::module_& m) {
     using namespace nb::literals;
     nb::class_<PackedGru>(m, "PackedGRU",

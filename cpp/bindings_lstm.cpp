@@ -194,12 +194,7 @@ nb::tuple lstm_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, nb::han
 
 }  // namespace
 
-PackedCell packed_lstm(nb::handle weights) {
-    const auto& packed = nb::cast<const PackedWeights&>(weights);
-    const void* memory = packed.type.item == 4 ? static_cast<const void*>(packed.memory<float>())
-                                               : static_cast<const void*>(packed.memory<double>());
-    return {&packed.made_for(), packed.type.item, packed.F, packed.H, memory};
-}
+PackedCell packed_lstm(nb::handle weights) { return cell_of(nb::cast<const PackedWeights&>(weights)); }
 
 void define_lstm(nb::module_& m) {
     using namespace nb::literals;

@@ -86,6 +86,12 @@ class PackedRecurrent {
     int gates_;
 };
 
+inline PackedCell cell_of(const PackedRecurrent& packed) {
+    const void* memory =
+        dispatch(packed.type, [&](auto* p) -> const void* { return packed.memory<GATEWISE_ELEMENT(p)>(); });
+    return {&packed.made_for(), packed.type.item, packed.F, packed.H, memory};
+}
+
 struct Wants {
     bool dx, dstates, dW, dU, db;
 

@@ -93,8 +93,7 @@ Tape read_tape(Axes& axes, FloatType& type, nb::handle value, bool needs_z) {
 
 nb::tuple simple_rnn_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, nb::handle W_, nb::handle U_,
                               nb::handle dh_, nb::handle dh_T_, nb::handle mask_, nb::handle activation_,
-                              nb::handle x_dropout_, nb::handle h_dropout_,
-                              nb::handle wants_) {
+                              nb::handle x_dropout_, nb::handle h_dropout_, nb::handle wants_) {
     Axes axes("simple_rnn_backward");
     FloatType type;
     const Activation a = read_activation(axes.function, "activation", activation_);
@@ -124,6 +123,10 @@ nb::tuple simple_rnn_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, n
 }
 
 }  // namespace
+
+PackedCell packed_simple_rnn(nb::handle weights) {
+    return cell_of(nb::cast<const PackedSimpleRnn&>(weights));
+}
 
 void define_simple_rnn(nb::module_& m) {
     using namespace nb::literals;

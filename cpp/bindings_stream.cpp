@@ -4,6 +4,7 @@
 // a whole chain is one object and a step is one call. The states are arrays that Python owns too and may
 // change between calls; weights are asked for again when a variable's stamp has changed. Every layer runs the
 // kernel that prediction runs on whole sequences, so a step's numbers are those.
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,18 @@
 namespace gatewise {
 namespace {
 
-enum class Kind { lstm, dense, masking };
+enum class Kind { lstm, gru, simple_rnn, dense, masking };
+
+// What the kinds are called, and how many states and gates they have.
+struct KindFacts {
+    const char* name;
+    std::size_t states;
+    int gates;
+};
+constexpr KindFacts kFacts[] = {
+    {"lstm", 2, 4}, {"gru", 1, 3}, {"simple_rnn", 1, 1}, {"dense", 0, 0}, {"masking", 0, 0}};
+const KindFacts& facts(Kind kind) { return kFacts[static_cast<int>(kind)]; }
+bool is_recurrent(Kind kind) { return facts(kind).states > 0; }
 
 // One layer of the chain, of `width_in` numbers to `width` numbers at each step.
 struct Stage {
@@ -32,26 +44,40 @@ struct Extent {
     Index N, T;
 };
 
+// What all recurrent layers are given; the states are read at the beginning and overwritten at the end.
+template <class T, class In>
+In recurrent_call(const Stage& s, Extent extent, View3<const T> x, View3<const std::uint8_t> mask,
+                  View3<T> h) {
+    const View2<T> state = s.states[0].view2<T>();
+    In in = {};
+    in.sizes = {extent.N, extent.T, s.cell.F, s.cell.H};
+    in.x = x;
+    in.h0 = {state.data, state.stride};
+    in.mask = mask;
+    in.packed = static_cast<const T*>(s.cell.memory);
+    in.activation = s.activation;
+    in.h = h;
+    in.h_last = state;
+    return in;
+}
+
 template <class T>
-void run_lstm(const Stage& s, Extent extent, View3<const T> x, View3<const std::uint8_t> mask, View3<T> h) {
-    const View2<T> h0 = s.states[0].view2<T>(), c0 = s.states[1].view2<T>();
-    const LstmForward<T> in = {{extent.N, extent.T, s.cell.F, s.cell.H},
-                               x,
-                               {h0.data, h0.stride},
-                               {c0.data, c0.stride},
-                               {},
-                               {},
-                               mask,
-                               static_cast<const T*>(s.cell.memory),
-                               s.activation,
-                               s.recurrent_activation,
-                               h,
-                               {},
-                               nullptr,
-                               nullptr,
-                               h0,
-                               c0};
-    of<T>(*s.cell.made_for).lstm_forward(in);
+void run_recurrent(const Stage& s, Extent extent, View3<const T> x, View3<const std::uint8_t> mask,
+                   View3<T> h) {
+    const KernelsOf<T>& k = of<T>(*s.cell.made_for);
+    if (s.kind == Kind::simple_rnn)
+        return k.simple_rnn_forward(recurrent_call<T, SimpleRnnForward<T>>(s, extent, x, mask, h));
+    if (s.kind == Kind::gru) {
+        auto in = recurrent_call<T, GruForward<T>>(s, extent, x, mask, h);
+        in.reset_after = s.cell.reset_after;
+        in.recurrent_activation = s.recurrent_activation;
+        return k.gru_forward(in);
+    }
+    auto in = recurrent_call<T, LstmForward<T>>(s, extent, x, mask, h);
+    in.recurrent_activation = s.recurrent_activation;
+    in.c_last = s.states[1].view2<T>();
+    in.c0 = {in.c_last.data, in.c_last.stride};
+    k.lstm_forward(in);
 }
 
 // x and y hold one row for each step of each sequence, `row` elements apart in x.
@@ -76,7 +102,8 @@ void run_masking(const Stage& s, Index rows, const T* x, Index row, T* y, std::u
 }
 
 double flops_of(const Stage& s) {
-    return s.kind == Kind::lstm ? 8.0 * s.width * (s.width_in + s.width + 16) : 2.0 * s.width * s.width_in;
+    if (is_recurrent(s.kind)) return 2.0 * facts(s.kind).gates * s.width * (s.width_in + s.width + 16);
+    return 2.0 * s.width * s.width_in;
 }
 
 class StreamSteps {
@@ -138,21 +165,19 @@ class StreamSteps {
         long long stamp;
     };
 
+    // ("masking", value), ("dense", units, activation) or (a recurrent layer's kind, units, activation,
+    // recurrent_activation, states).
     Stage read_stage(nb::tuple given, Index width) const {
-        const std::string kind = nb::cast<std::string>(given[0]);
         Stage stage;
+        stage.kind = read_kind(nb::cast<std::string>(given[0]));
         stage.width_in = stage.width = width;
-        if (kind == "masking") {
-            stage.kind = Kind::masking;
+        if (stage.kind == Kind::masking) {
             stage.mask_value = nb::cast<double>(given[1]);
             return stage;
         }
         stage.width = nb::cast<Index>(given[1]);
         stage.activation = read_activation("stream", "activation", given[2]);
-        stage.kind = Kind::dense;
-        if (kind == "dense") return stage;
-        if (kind != "lstm") throw nb::value_error(("stream: there is no stage '" + kind + "'").c_str());
-        stage.kind = Kind::lstm;
+        if (stage.kind == Kind::dense) return stage;
         stage.recurrent_activation = read_activation("stream", "recurrent_activation", given[3]);
         for (nb::handle state : nb::cast<nb::list>(given[4])) {
             const Array array = read_array("stream", "state", state);
@@ -162,8 +187,15 @@ class StreamSteps {
             if (!fits) throw nb::value_error("stream: a state does not have the stream's shape and type");
             stage.states.push_back(array);
         }
-        if (stage.states.size() != 2) throw nb::value_error("stream: an LSTM has two states");
+        if (stage.states.size() != facts(stage.kind).states)
+            throw nb::value_error("stream: a layer has another number of states");
         return stage;
+    }
+
+    static Kind read_kind(const std::string& name) {
+        for (std::size_t k = 0; k < std::size(kFacts); ++k)
+            if (name == kFacts[k].name) return static_cast<Kind>(k);
+        throw nb::value_error(("stream: there is no stage '" + name + "'").c_str());
     }
 
     bool is_step(const Array& x) const {
@@ -207,7 +239,9 @@ class StreamSteps {
                    W.shape[1] == stage.width;
             if (b) fits &= b.kind == 'f' && b.item == type_.item && b.contiguous && b.size() == stage.width;
         } else {
-            stage.cell = packed_lstm(given);
+            stage.cell = stage.kind == Kind::lstm  ? packed_lstm(given)
+                         : stage.kind == Kind::gru ? packed_gru(given)
+                                                   : packed_simple_rnn(given);
             fits = stage.cell.item == type_.item && stage.cell.F == stage.width_in &&
                    stage.cell.H == stage.width;
         }
@@ -249,8 +283,8 @@ class StreamSteps {
             // Rows lie evenly: x of one step by its own stride, all else without gaps.
             const Index row = extent.T == 1 ? x.outer : x.inner;
             const View3<T> into = {out, extent.T * stage.width, stage.width};
-            if (stage.kind == Kind::lstm) {
-                run_lstm<T>(stage, extent, x, mask, into);
+            if (is_recurrent(stage.kind)) {
+                run_recurrent<T>(stage, extent, x, mask, into);
             } else if (stage.kind == Kind::dense) {
                 run_dense<T>(stage, rows, x.data, row, out);
             } else {

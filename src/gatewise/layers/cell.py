@@ -270,6 +270,10 @@ class GatedCell(Cell):
         """W, U and b (None without a bias)."""
         return self.kernel.array, self.recurrent_kernel.array, None if self.bias is None else self.bias.array
 
+    def stream_kind(self) -> str | None:
+        """The name under which the kernels take the cell into a chain of layers; None if they do not."""
+        return None
+
     def _pack(self) -> Any:
         """The weights in the kernels' layout."""
         raise TypeError(f"{type(self).__name__} must define _pack.")

@@ -98,6 +98,9 @@ class LSTMCell(LSTMVariantCell):
         ]
         return np.concatenate(parts)
 
+    def stream_kind(self) -> str | None:
+        return None if self.is_variant else "lstm"
+
     def _pack(self) -> Any:
         if self.is_variant:
             return kernels.pack_lstm_variant(self._variant_weights())

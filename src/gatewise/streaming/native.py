@@ -10,7 +10,6 @@ import numpy as np
 from gatewise import activations
 from gatewise.kernels import StreamSteps
 from gatewise.layers import (
-    LSTM,
     Activation,
     ActivityRegularization,
     AlphaDropout,
@@ -19,17 +18,14 @@ from gatewise.layers import (
     GaussianDropout,
     GaussianNoise,
     Identity,
-    LSTMCell,
     Masking,
     SpatialDropout1D,
     TimeDistributed,
 )
+from gatewise.layers.recurrent_stepper import RecurrentStepper
 from gatewise.stepper import LayerUse, Stepper
 from gatewise.streaming.inputs import StreamInput, step_mask
 from gatewise.streaming.plan import Plan, PlanStep
-
-_KINDS: dict[type, str] = {LSTMCell: "lstm"}
-"""The cells whose kernels a chain can call."""
 
 _CHANGE_NOTHING = (
     Dropout, SpatialDropout1D, GaussianNoise, GaussianDropout, AlphaDropout, Identity, ActivityRegularization
@@ -206,14 +202,20 @@ def _link_of(step: PlanStep, states: list[list[np.ndarray]]) -> _Link | None:
     if type(layer) is Dense:
         left = None if layer.activation is activations.linear else layer.activation
         return _Link(layer, ("dense", layer.units, "linear"), lambda: _dense_arrays(layer), left)
-    return _recurrent(layer, step, states) if type(layer) is LSTM and use.is_timed else None
+    return _recurrent(layer, step, states) if type(step.stepper) is RecurrentStepper else None
 
 
 def _recurrent(layer: Any, step: PlanStep, states: list[list[np.ndarray]]) -> _Link | None:
-    cell, known = layer.cell, layer.cell._kernel_activations()
-    if known is None or cell.is_variant or layer.return_state or layer.zero_output_for_mask or step.states is None:
+    """A recurrent layer over one of the kernels' cells, as it comes: its output is its first state."""
+    cell = layer.cell
+    # A subclass may compute something else.
+    kind = cell.stream_kind() if "stream_kind" in vars(type(cell)) and not cell._uses_call else None
+    if kind is None or step.states is None or layer.return_state or layer.zero_output_for_mask:
         return None
-    told = (_KINDS[type(cell)], cell.units, known[0], known[-1], states[step.states])
+    known = cell._kernel_activations()
+    if known is None or cell._array_type != layer._array_type:
+        return None
+    told = (kind, cell.units, known[0], known[-1], states[step.states])
     return _Link(layer, told, cell._packed_weights)
 
 

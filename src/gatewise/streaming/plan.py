@@ -79,7 +79,9 @@ class Plan:
             if mask is not None or stepper.may_create_mask:
                 for slot, found in zip(step.outputs, stepper.masks_after(inputs, outputs, mask), strict=False):
                     slot_masks[slot] = found
-        return [slots[k][:, 0] if self.timed[k] else slots[k] for k in self.outputs]
+        found = [slots[k][:, 0] if self.timed[k] else slots[k] for k in self.outputs]
+        # A model may hand on what it was given; its outputs are the caller's, and the input stays as it is.
+        return [y.copy() if any(np.may_share_memory(x, y) for x in values) else y for y in found]
 
     def new_slot(self, timed: bool) -> int:
         """A place for one more value."""
