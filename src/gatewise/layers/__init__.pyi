@@ -27,6 +27,8 @@ from gatewise.layers.dot_product import dot as dot
 from gatewise.layers.einsum_dense import EinsumDense as EinsumDense
 from gatewise.layers.embedding import Embedding as Embedding
 from gatewise.layers.feature_normalization import Normalization as Normalization
+from gatewise.layers.gru import GRU as GRU
+from gatewise.layers.gru import GRUCell as GRUCell
 from gatewise.layers.input_layer import Input as Input
 from gatewise.layers.input_layer import InputLayer as InputLayer
 from gatewise.layers.lambda_layer import Lambda as Lambda
@@ -92,6 +94,8 @@ from gatewise.layers.resizing import ZeroPadding1D as ZeroPadding1D
 from gatewise.layers.separable import DepthwiseConv1D as DepthwiseConv1D
 from gatewise.layers.separable import SeparableConv1D as SeparableConv1D
 from gatewise.layers.separable import SeparableConvolution1D as SeparableConvolution1D
+from gatewise.layers.simple_rnn import SimpleRNN as SimpleRNN
+from gatewise.layers.simple_rnn import SimpleRNNCell as SimpleRNNCell
 from gatewise.layers.stacked_cells import StackedRNNCells as StackedRNNCells
 from gatewise.layers.time_distributed import TimeDistributed as TimeDistributed
 from gatewise.layers.transposed import Conv1DTranspose as Conv1DTranspose

@@ -159,7 +159,7 @@ class LSTM(CellLayer):
         dropout, recurrent_dropout: fraction of x and of h[t-1] set to zero in training, the same at every step.
         return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major: see
             `RNN`.
-        seed: of the dropout and of zoneout.  implementation: accepted; it changes no result.
+        seed: of the dropout and of zoneout.  implementation, use_cudnn: accepted; they change no result.
         peephole: the gates see the cell: z_i += p_i c[t-1], z_f += p_f c[t-1], z_o += p_o c[t].
             peephole_initializer: of p.  (Gers & Schmidhuber 2000; Gers, Schraudolph & Schmidhuber 2002)
         cell_clip: the cell is cut off at -cell_clip and cell_clip; its gradient is zero there.  (Sak, Senior &
@@ -224,6 +224,7 @@ class LSTM(CellLayer):
         go_backwards: bool = False,
         stateful: bool = False,
         unroll: bool = False,
+        use_cudnn: Any = "auto",
         zero_output_for_mask: bool = False,
         implementation: int = 2,
         time_major: bool = False,

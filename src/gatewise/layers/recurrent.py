@@ -327,12 +327,13 @@ class CellLayer(RNN):
     """Base of the layers that make their own cell, of `cell_class`, from their arguments."""
 
     cell_class: type[Cell]
-    not_in_config = ("implementation",)
+    not_in_config = ("implementation", "use_cudnn")
 
     def __init__(self, arguments: dict[str, Any], **kwargs: Any) -> None:
         # Checked here too, so that a message names the layer that the user wrote and not its cell.
         check_cell_arguments({**arguments, "kwargs": kwargs}, type(self).__name__)
         of_cell, own = split_arguments(arguments, self.cell_class)
+        own.pop("use_cudnn", None)  # of LSTM and GRU: there is one way to compute here
         cell = self.cell_class(
             **of_cell,
             name=config.snake_case(self.cell_class.__name__),

@@ -1,0 +1,58 @@
+"""What the cells with one state and a kernel of their own share: GRU and SimpleRNN."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gatewise import kernels
+from gatewise.kernels import reference
+from gatewise.layers.cell import GatedCell, added
+
+
+class OneStateCell(GatedCell):
+    """Base of GRUCell and SimpleRNNCell: whole sequences by the kernels `<family>_forward`, `_predict`, `_backward`."""
+
+    kernel_family: str
+
+    def _kernel_options(self) -> tuple:
+        """What the kernels take after the activations, and `pack` after the weights."""
+        return ()
+
+    def _pack(self) -> Any:
+        return getattr(kernels, f"pack_{self.kernel_family}")(*self._weight_arrays(), *self._kernel_options())
+
+    def run_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool) -> Any:
+        known = self._kernel_activations()
+        x_dropout, h_dropout = self.dropout_multipliers(x.shape, training)
+        if known is None or x_dropout is not None or h_dropout is not None:
+            h, last, _ = self._traced(x, states, mask, x_dropout, h_dropout)
+            return h, last[0], last
+        h0 = states[0] if states else None
+        predict = getattr(kernels, f"{self.kernel_family}_predict")
+        h, h_last = predict(x, h0, self._packed_weights(), mask, *known, every_step)
+        return h, h_last, [h_last]
+
+    def trace_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Any:
+        return self._traced(x, states, mask, *self.dropout_multipliers(x.shape, training))
+
+    def _traced(self, x: np.ndarray, states: Sequence[Any], mask: Any, x_dropout: Any, h_dropout: Any) -> Any:
+        """`trace_states` under the given dropout."""
+        W, U, b = self._weight_arrays()
+        h0 = states[0] if states else None
+        known = self._kernel_activations()
+        room: Any = kernels if known else reference
+        chosen = (*(known or self._pair_activations()), *self._kernel_options(), x_dropout, h_dropout)
+        tape = getattr(room, f"{self.kernel_family}_forward")(x, h0, W, U, b, mask, *chosen)
+        backward = getattr(room, f"{self.kernel_family}_backward")
+
+        def pullback(dh: Any, dh_last: Any, d_last: Sequence[Any], wants_dx: bool) -> tuple[Any, list, dict]:
+            variables = (self.kernel, self.recurrent_kernel, self.bias)
+            wants = (wants_dx, h0 is not None, *self._wanted(*variables))
+            dx, dh0, *found = backward(tape, x, h0, W, U, dh, added(dh_last, d_last[0]), mask, *chosen, wants)
+            pairs = zip(variables, found, strict=True)
+            return dx, [dh0], {v: d for v, d in pairs if v is not None and d is not None}
+
+        return tape.h, [tape.h[:, -1]], pullback
