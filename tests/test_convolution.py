@@ -121,6 +121,15 @@ def test_names_of_old():
     assert layers.Convolution1DTranspose is layers.Conv1DTranspose
 
 
+def test_configurations_that_keras_2_wrote():
+    unused = {"groups": 1, "kernel_initializer": "zeros", "kernel_regularizer": None, "kernel_constraint": None}
+    for layer in (layers.SeparableConv1D(2, 3), layers.DepthwiseConv1D(3), layers.Conv1DTranspose(2, 3)):
+        old = {**{name: unused[name] for name in layer.only_in_old_configs}, **layer.get_config()}
+        assert type(layer).from_config(old).get_config() == layer.get_config()
+    with pytest.raises(ValueError, match="groups"):
+        layers.DepthwiseConv1D(3, groups=1)
+
+
 def test_gradients_keep_the_type_and_no_batch_is_too_small():
     layer = _built(layers.Conv1D(3, 3, activation="tanh"))
     y, pullback = layer.differentiate([X], None, False, None)

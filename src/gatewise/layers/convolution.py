@@ -31,6 +31,7 @@ class ConvolutionLayer(Layer):
     """
 
     in_config_if_true = ()
+    only_in_old_configs: tuple[str, ...] = ()  # what Keras 2 wrote for layers that make no use of it
     rank = 1
     kernel_size: tuple[int, ...]
     strides: tuple[int, ...]
@@ -138,6 +139,10 @@ class ConvolutionLayer(Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, sizes, channels = spatial.parts(input_shape, self.data_format)
         return spatial.joined(batch, self.output_sizes(sizes), self.output_channels(channels), self.data_format)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**{name: value for name, value in config.items() if name not in cls.only_in_old_configs})
 
 
 class _Convolution(ConvolutionLayer):

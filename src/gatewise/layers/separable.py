@@ -35,6 +35,7 @@ class DepthwiseConv1D(ConvolutionLayer):
         ValueError: for arguments that do not go together, and inputs of the wrong shape.
     """
 
+    only_in_old_configs = ("groups",)
     depth_multiplier: int
     kernel: Variable
     depthwise_initializer: Any
@@ -100,6 +101,7 @@ class SeparableConv1D(ConvolutionLayer):
         ValueError: for arguments that do not go together, and inputs of the wrong shape.
     """
 
+    only_in_old_configs = ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint")
     filters: int
     depth_multiplier: int
     depthwise_kernel: Variable

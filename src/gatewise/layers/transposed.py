@@ -43,6 +43,7 @@ class Conv1DTranspose(ConvolutionLayer):
 
     not_causal = "each time step of its input makes several of its output"
 
+    only_in_old_configs = ("groups",)
     filters: int
     kernel: Variable
     kernel_initializer: Any
