@@ -18,6 +18,7 @@ ROOMS = [
     + ["graph", "described", "ragged", "stepper", "operation_stepper"],
     ["layer", "probing", "ops"],
     ["layers"],
+    ["backend"],
     ["training", "losses", "metrics", "optimizers", "callbacks"],
     ["model", "functional"],
     ["sequential"],

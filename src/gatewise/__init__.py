@@ -15,6 +15,7 @@ from gatewise.version import __version__
 if TYPE_CHECKING:
     from gatewise import (
         activations,
+        backend,
         callbacks,
         config,
         constraints,
@@ -51,10 +52,9 @@ _HOMES = {
 """Where the public names are that are not modules."""
 
 __all__ = [
-    "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "account", "activations", "callbacks", "config",
-    "constraints", "explain", "initializers", "layers", "load_model", "losses", "metrics", "models", "ops",
-    "optimizers",
-    "random", "regularizers", "saving", "utils",
+    "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "account", "activations", "backend",
+    "callbacks", "config", "constraints", "explain", "initializers", "layers", "load_model", "losses", "metrics",
+    "models", "ops", "optimizers", "random", "regularizers", "saving", "utils",
 ]  # fmt: skip
 
 

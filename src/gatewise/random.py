@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from gatewise import autodiff, config
 from gatewise.serialization import Registry
 
 _registry = Registry("keras.random", "seed generator")
@@ -117,3 +118,103 @@ def chosen(seeds: SeedGenerator, shape: Sequence[int], rate: float, dtype: Any) 
 
 def _refuse(seed: Any) -> NoReturn:
     raise TypeError(f"A seed is an integer, a SeedGenerator or None; got {type(seed).__name__} {seed!r}.")
+
+
+# ---- keras.random: arrays of numbers drawn from a distribution ------------------------------------------------------
+
+Seed = int | SeedGenerator | None
+
+
+def _sizes(shape: Any) -> tuple[int, ...]:
+    """A shape as integers.
+
+    Raises:
+        ValueError: if a size is not known.
+    """
+    sizes = tuple(shape) if isinstance(shape, list | tuple | np.ndarray) else (shape,)
+    if any(n is None for n in sizes):
+        raise ValueError(f"Numbers are drawn in a known shape; got {sizes}. In the call() of a layer shapes are known.")
+    return tuple(int(n) for n in sizes)
+
+
+def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Seed = None) -> Any:
+    """Numbers from the normal distribution."""
+    drawn = next_generator(seed).standard_normal(_sizes(shape))
+    return (mean + stddev * drawn).astype(dtype or config.floatx())
+
+
+def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Seed = None) -> Any:
+    """Numbers spread evenly from minval to below maxval; whole ones for an integer dtype."""
+    kind = np.dtype(dtype or config.floatx())
+    if kind.kind in "iu":
+        return randint(shape, minval, maxval, kind, seed)
+    drawn = np.asarray(minval + (maxval - minval) * next_generator(seed).random(_sizes(shape))).astype(kind)
+    # Rounding to a narrower type must not reach the upper end.
+    return np.where(drawn >= maxval, np.nextafter(np.asarray(maxval, kind), np.asarray(minval, kind)), drawn)
+
+
+def truncated_normal(
+    shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Seed = None
+) -> Any:
+    """Numbers from the normal distribution, none farther from the mean than two standard deviations."""
+    generator = next_generator(seed)
+    drawn = generator.standard_normal(_sizes(shape))
+    while (beyond := np.abs(drawn) > 2).any():
+        drawn[beyond] = generator.standard_normal(int(beyond.sum()))
+    return (mean + stddev * drawn).astype(dtype or config.floatx())
+
+
+def randint(shape: Sequence[int], minval: Any, maxval: Any, dtype: Any = "int32", seed: Seed = None) -> Any:
+    """Whole numbers from minval to below maxval."""
+    return next_generator(seed).integers(minval, maxval, _sizes(shape), dtype=np.int64).astype(dtype)
+
+
+def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed = None) -> Any:
+    """(N, num_samples) classes, each drawn with the probabilities softmax(logits) of its row, for logits (N, C)."""
+    logits = np.asarray(autodiff.plain(logits), np.float64)
+    # The largest of the logits with Gumbel noise added is drawn with the softmax's probability.
+    noise = next_generator(seed).gumbel(size=(logits.shape[0], int(num_samples), logits.shape[1]))
+    return np.argmax(logits[:, None, :] + noise, axis=-1).astype(dtype)
+
+
+def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any = None, seed: Seed = None) -> Any:
+    """How many of `counts` trials succeed, each with its probability."""
+    drawn = next_generator(seed).binomial(np.asarray(counts, np.int64), probabilities, _sizes(shape))
+    return drawn.astype(dtype or config.floatx())
+
+
+def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: Seed = None) -> Any:
+    """Numbers from the beta distribution."""
+    return next_generator(seed).beta(alpha, beta, _sizes(shape)).astype(dtype or config.floatx())
+
+
+def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Seed = None) -> Any:
+    """Numbers from the gamma distribution of this shape parameter, with scale 1."""
+    return next_generator(seed).gamma(alpha, size=_sizes(shape)).astype(dtype or config.floatx())
+
+
+def shuffle(x: Any, axis: int = 0, seed: Seed = None) -> Any:
+    """x with its parts along an axis in another order."""
+    x = x if autodiff.is_traced(x) else np.asarray(x)
+    order = next_generator(seed).permutation(x.shape[axis])
+    return x[(*(slice(None),) * (axis % x.ndim), order)]
+
+
+def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Seed = None) -> Any:
+    """inputs with each number 0 with probability `rate`, else divided by 1 - rate.
+
+    Args:
+        noise_shape: a shape that broadcasts to that of inputs, None for its size: numbers that share a place there are
+            kept or dropped together.
+
+    Raises:
+        ValueError: for a rate outside 0 to 1.
+    """
+    if not 0 <= rate <= 1:
+        raise ValueError(f"random.dropout: rate is a fraction from 0 to 1; got {rate!r}.")
+    x = inputs if autodiff.is_traced(inputs) else np.asarray(inputs)
+    shape = (
+        x.shape if noise_shape is None else [n if k is None else k for k, n in zip(noise_shape, x.shape, strict=True)]
+    )
+    kept = next_generator(seed).random(tuple(shape)) >= rate
+    return x * (kept / (1 - rate) if rate < 1 else kept * 0.0).astype(x.dtype)

@@ -113,6 +113,10 @@ def _missing(module: str, name: str, caller: FrameType) -> Exception:
         if like
         else f" There are: {', '.join(classes)}." * bool(classes)
     )
+    if "gatewise.backend" in (sources_of(module) or ()):
+        from gatewise.backend import INSTEAD
+
+        hint = f" {INSTEAD[name][0].upper()}{INSTEAD[name][1:]}." if name in INSTEAD else hint
     text = f"{module!r} is answered by gatewise here, which has no {name!r} (asked for in {where}).{hint}"
     if _is_from_import(caller):
         return ImportError(text, name=module)

@@ -29,7 +29,7 @@ _CUSTOM_OBJECTS = tuple(
         "get_registered_name", "get_registered_object", "register_keras_serializable", "serialize_keras_object",
     )
 )  # fmt: skip
-_CLEAR = "gatewise.config:reset_names as clear_session"
+_CLEAR = "gatewise.backend:clear_session"
 _SETTINGS = ("gatewise.config", "gatewise.compat.stand_ins:backend", "gatewise.compat.stand_ins:image_data_format")
 
 KERAS_MODULES: dict[str, tuple[str, ...]] = {
@@ -43,7 +43,7 @@ KERAS_MODULES: dict[str, tuple[str, ...]] = {
         "gatewise.optimizers:Optimizer",
     ),
     "activations": ("gatewise.activations",),
-    "backend": (*_SETTINGS, _CLEAR, "gatewise.ops"),
+    "backend": ("gatewise.backend", "gatewise.ops"),
     "callbacks": ("gatewise.callbacks",),
     "config": _SETTINGS,
     "constraints": ("gatewise.constraints",),

@@ -139,7 +139,7 @@ def floats(x: Any) -> Any:
 def float_type(*values: Any) -> np.dtype:
     """The float type that a result of these arrays has: the widest of theirs, or the default."""
     types = [np.dtype(v.dtype) for v in values if hasattr(v, "dtype")]
-    found = [np.zeros((), dtype).real.dtype for dtype in types if dtype.kind in "fc"]
+    found = [np.finfo(dtype).dtype for dtype in types if dtype.kind in "fc"]
     return max(found, key=lambda dtype: dtype.itemsize) if found else np.dtype(config.floatx())
 
 

@@ -1,0 +1,207 @@
+"""keras.backend as scripts for Keras 1 and 2 use it: `from gatewise import backend as K`.
+
+The functions take arrays, variables, symbolic tensors and what is being differentiated.  What had a meaning only with
+another library underneath (sessions, graphs of TensorFlow) says what to write instead.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from gatewise import suggest
+from gatewise.backend.arithmetic import (
+    abs,
+    all,
+    any,
+    argmax,
+    argmin,
+    batch_dot,
+    batch_normalization,
+    bias_add,
+    binary_crossentropy,
+    cast_to_floatx,
+    categorical_crossentropy,
+    clip,
+    cos,
+    cumprod,
+    cumsum,
+    dot,
+    elu,
+    equal,
+    exp,
+    greater,
+    greater_equal,
+    hard_sigmoid,
+    in_top_k,
+    l2_normalize,
+    less,
+    less_equal,
+    log,
+    logsumexp,
+    max,
+    maximum,
+    mean,
+    min,
+    minimum,
+    not_equal,
+    pow,
+    prod,
+    relu,
+    round,
+    sigmoid,
+    sign,
+    sin,
+    softmax,
+    softplus,
+    softsign,
+    sparse_categorical_crossentropy,
+    sqrt,
+    square,
+    std,
+    sum,
+    tanh,
+    var,
+)
+from gatewise.backend.chance import (
+    dropout,
+    random_bernoulli,
+    random_binomial,
+    random_normal,
+    random_normal_variable,
+    random_uniform,
+    random_uniform_variable,
+    truncated_normal,
+)
+from gatewise.backend.loops import (
+    foldl,
+    foldr,
+    map_fn,
+    rnn,
+)
+from gatewise.backend.shapes import (
+    arange,
+    batch_flatten,
+    cast,
+    concatenate,
+    constant,
+    count_params,
+    dtype,
+    expand_dims,
+    eye,
+    flatten,
+    gather,
+    get_variable_shape,
+    identity,
+    int_shape,
+    is_keras_tensor,
+    is_placeholder,
+    is_sparse,
+    is_tensor,
+    is_variable,
+    ndim,
+    one_hot,
+    ones,
+    ones_like,
+    permute_dimensions,
+    placeholder,
+    repeat,
+    repeat_elements,
+    reshape,
+    reverse,
+    shape,
+    slice,
+    spatial_2d_padding,
+    squeeze,
+    stack,
+    stop_gradient,
+    temporal_padding,
+    tile,
+    to_dense,
+    transpose,
+    variable,
+    zeros,
+    zeros_like,
+)
+from gatewise.backend.state import (
+    backend,
+    batch_get_value,
+    batch_set_value,
+    clear_session,
+    epsilon,
+    eval,
+    floatx,
+    function,
+    get_uid,
+    get_value,
+    gradients,
+    image_data_format,
+    image_dim_ordering,
+    in_test_phase,
+    in_train_phase,
+    is_float_dtype,
+    is_int_dtype,
+    learning_phase,
+    moving_average_update,
+    name_scope,
+    print_tensor,
+    reset_uids,
+    result_type,
+    set_epsilon,
+    set_floatx,
+    set_image_data_format,
+    set_image_dim_ordering,
+    set_learning_phase,
+    set_value,
+    standardize_dtype,
+    switch,
+    update,
+    update_add,
+    update_sub,
+)
+
+INSTEAD = {
+    **dict.fromkeys(
+        ("get_session", "set_session", "manual_variable_initialization", "get_graph"),
+        "there are no sessions and graphs: leave the line out; K.get_value(x) is a value, model.predict(x) an output",
+    ),
+    **dict.fromkeys(("conv1d", "separable_conv1d"), "use the layer Conv1D or SeparableConv1D"),
+    **dict.fromkeys(
+        ("conv2d", "conv2d_transpose", "conv3d", "depthwise_conv2d", "pool2d", "pool3d", "resize_images"),
+        "use a layer: Conv2D, MaxPooling2D, AveragePooling2D",
+    ),
+    **dict.fromkeys(
+        ("ctc_batch_cost", "ctc_decode", "ctc_label_dense_to_sparse"),
+        "connectionist temporal classification is not among the operations",
+    ),
+    "normalize_batch_in_training": "use the layer BatchNormalization",
+}
+"""Names of Keras 2's that are not here: what to write in their place."""
+
+__all__ = [
+    "abs", "all", "any", "arange", "argmax", "argmin", "backend", "batch_dot", "batch_flatten", "batch_get_value",
+    "batch_normalization", "batch_set_value", "bias_add", "binary_crossentropy", "cast", "cast_to_floatx",
+    "categorical_crossentropy", "clear_session", "clip", "concatenate", "constant", "cos", "count_params", "cumprod",
+    "cumsum", "dot", "dropout", "dtype", "elu", "epsilon", "equal", "eval", "exp", "expand_dims", "eye", "flatten",
+    "floatx", "foldl", "foldr", "function", "gather", "get_uid", "get_value", "get_variable_shape", "gradients",
+    "greater", "greater_equal", "hard_sigmoid", "identity", "image_data_format", "image_dim_ordering",
+    "in_test_phase", "in_top_k", "in_train_phase", "int_shape", "is_float_dtype", "is_int_dtype", "is_keras_tensor",
+    "is_placeholder", "is_sparse", "is_tensor", "is_variable", "l2_normalize", "learning_phase", "less", "less_equal",
+    "log", "logsumexp", "map_fn", "max", "maximum", "mean", "min", "minimum", "moving_average_update", "name_scope",
+    "ndim", "not_equal", "one_hot", "ones", "ones_like", "permute_dimensions", "placeholder", "pow", "print_tensor",
+    "prod", "random_bernoulli", "random_binomial", "random_normal", "random_normal_variable", "random_uniform",
+    "random_uniform_variable", "relu", "repeat", "repeat_elements", "reset_uids", "reshape", "result_type", "reverse",
+    "rnn", "round", "set_epsilon", "set_floatx", "set_image_data_format", "set_image_dim_ordering",
+    "set_learning_phase", "set_value", "shape", "sigmoid", "sign", "sin", "slice", "softmax", "softplus", "softsign",
+    "sparse_categorical_crossentropy", "spatial_2d_padding", "sqrt", "square", "squeeze", "stack",
+    "standardize_dtype", "std", "stop_gradient", "sum", "switch", "tanh", "temporal_padding", "tile", "to_dense",
+    "transpose", "truncated_normal", "update", "update_add", "update_sub", "var", "variable", "zeros", "zeros_like",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in INSTEAD:
+        text = f"gatewise.backend has no {name!r}: {INSTEAD[name]}."
+    else:
+        text = f"gatewise.backend: {suggest.unknown('function', name, __all__)}"
+    raise AttributeError(text, name=name, obj=sys.modules[__name__])
