@@ -107,8 +107,8 @@ def gru_predict(
     sequences: bool = False,
 ) -> tuple[Array | None, Array]:
     """Runs a GRU and keeps nothing: (h of all steps (N, T, H) or None, last h (N, H))."""
-    *arrays, reset_after = weights
-    tape = gru_forward(x, h0, *arrays, mask, activation, recurrent_activation, reset_after)
+    W, U, b, reset_after = weights
+    tape = gru_forward(x, h0, W, U, b, mask, activation, recurrent_activation, reset_after)
     return (tape.h if sequences else None), tape.h[:, -1].copy()
 
 
