@@ -118,6 +118,9 @@ class StreamSteps {
           prepare_mask_(std::move(prepare_mask)),
           clock_name_(nb::steal(PyUnicode_InternFromString("_clock"))),
           stamp_name_(nb::steal(PyUnicode_InternFromString("stamp"))) {
+        if (batch < 1 || features < 1 || stages.size() == 0)
+            throw nb::value_error("stream: there must be at least one row, one feature and one layer");
+        if (item != 4 && item != 8) throw nb::value_error("stream: an item has 4 or 8 bytes");
         Index width = features;
         for (nb::handle stage : stages) {
             stages_.push_back(read_stage(nb::cast<nb::tuple>(stage), width));
@@ -135,8 +138,10 @@ class StreamSteps {
         if (is_numpy_array(x_)) x = read_array("step", "x", x_);
         if (!is_step(x)) x = read_array("step", "x", prepare_(x_));
         if (!is_step(x)) throw nb::value_error("step: x does not have the stream's shape and type");
-        Array mask;
-        if (!mask_.is_none()) mask = read_array("step", "mask", prepare_mask_(mask_));
+        Axes axes("step");
+        axes.set('N', batch_);
+        axes.set('T', 1);
+        const Array mask = read_mask(axes, mask_.is_none() ? nb::object(nb::none()) : prepare_mask_(mask_));
         const Array y = make_array(type_, batch_, stages_.back().width);
         const Index row = x.rank > 1 ? x.strides[0] : 0;
         advance({batch_, 1}, x, row, row, mask, y);
@@ -176,6 +181,7 @@ class StreamSteps {
             return stage;
         }
         stage.width = nb::cast<Index>(given[1]);
+        if (stage.width < 1) throw nb::value_error("stream: a layer must have at least one unit");
         stage.activation = read_activation("stream", "activation", given[2]);
         if (stage.kind == Kind::dense) return stage;
         stage.recurrent_activation = read_activation("stream", "recurrent_activation", given[3]);
@@ -220,10 +226,10 @@ class StreamSteps {
         }
         if (!changed && loaded_) return;
         loaded_ = false;
-        const nb::object found = weights_();
-        std::size_t k = 0;
-        for (nb::handle one : nb::cast<nb::list>(found)) load(stages_.at(k++), one);
-        if (k != stages_.size()) throw nb::value_error("stream: there must be weights for each stage");
+        const nb::list found = nb::cast<nb::list>(weights_());
+        if (found.size() != stages_.size())
+            throw nb::value_error("stream: there must be weights for each stage");
+        for (std::size_t k = 0; k < stages_.size(); ++k) load(stages_[k], found[k]);
         loaded_ = true;
     }
 

@@ -53,6 +53,10 @@ class Cell(Layer):
         """The number of features of a step's input; None as long as any may come."""
         return None
 
+    def stream_kind(self) -> str | None:
+        """The name under which the kernels take the cell into a chain of layers; None if they do not."""
+        return None
+
     # --- states ----------------------------------------------------------------------------------------------
 
     @property
@@ -269,10 +273,6 @@ class GatedCell(Cell):
     def _weight_arrays(self) -> tuple[Any, Any, Any]:
         """W, U and b (None without a bias)."""
         return self.kernel.array, self.recurrent_kernel.array, None if self.bias is None else self.bias.array
-
-    def stream_kind(self) -> str | None:
-        """The name under which the kernels take the cell into a chain of layers; None if they do not."""
-        return None
 
     def _pack(self) -> Any:
         """The weights in the kernels' layout."""

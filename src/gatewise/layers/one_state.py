@@ -21,6 +21,9 @@ class OneStateCell(GatedCell):
         """What the kernels take after the activations, and `pack` after the weights."""
         return ()
 
+    def stream_kind(self) -> str | None:
+        return self.kernel_family
+
     def _pack(self) -> Any:
         return getattr(kernels, f"pack_{self.kernel_family}")(*self._weight_arrays(), *self._kernel_options())
 

@@ -208,8 +208,8 @@ def _link_of(step: PlanStep, states: list[list[np.ndarray]]) -> _Link | None:
 def _recurrent(layer: Any, step: PlanStep, states: list[list[np.ndarray]]) -> _Link | None:
     """A recurrent layer over one of the kernels' cells, as it comes: its output is its first state."""
     cell = layer.cell
-    # A subclass may compute something else.
-    kind = cell.stream_kind() if "stream_kind" in vars(type(cell)) and not cell._uses_call else None
+    # A user's cell, or subclass of a cell, may compute something else.
+    kind = cell.stream_kind() if type(cell).__module__.startswith("gatewise.layers.") else None
     if kind is None or step.states is None or layer.return_state or layer.zero_output_for_mask:
         return None
     known = cell._kernel_activations()
