@@ -101,7 +101,9 @@ def test_masks():
     assert layer.supports_masking and layer.may_create_mask
     without = layers.Embedding(5, 3)
     assert without.compute_mask(TOKENS) is None
-    assert not without.supports_masking and not without.may_create_mask
+    assert not without.may_create_mask
+    np.testing.assert_array_equal(without.compute_mask(TOKENS, TOKENS > 1), TOKENS > 1)  # given, it goes on
+    np.testing.assert_array_equal(layer.compute_mask(TOKENS, TOKENS > 1), TOKENS > 1)
 
 
 def test_what_stands_at_padded_places_changes_nothing_behind_them():

@@ -1,4 +1,4 @@
-"""Rescaling, bins, categories and lookups, against what Keras 3.15 (TensorFlow) gives: tests/golden/preprocessing.json."""
+"""Rescaling, bins, categories and lookups, against what Keras 3.15 gives: tests/golden/preprocessing.json."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""TextVectorization beyond what test_preprocessing.py compares with Keras: users' functions, files, models, refusals."""
+"""TextVectorization beyond what test_preprocessing.py compares: users' functions, files, models, refusals."""
 
 import json
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gatewise import autodiff, ragged, tree
+from gatewise import autodiff, masks, ragged, tree
 from gatewise.arguments import describe
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
@@ -96,6 +96,11 @@ class Model(Trainer, Layer):
         if self._uses_call and args:
             args = (ragged.of_different_lengths(args[0]), *args[1:])
         return super().arrange(args, kwargs)
+
+    def masks_after(self, inputs: Sequence[Any], outputs: Sequence[Any], mask: Any) -> list[Any]:
+        if self._uses_call and not self.supports_masking:  # the layers inside saw it, and each speaks for itself
+            return [masks.mask_of(y) for y in outputs]
+        return super().masks_after(inputs, outputs, mask)
 
     def build_for(self, leaves: Sequence[Any], structure: Any = None) -> None:
         if self.built or not self._uses_call:

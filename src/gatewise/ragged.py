@@ -162,7 +162,7 @@ def _are_samples(ranks: Sequence[int], first: Sequence[int], wanted: Sequence[in
         return len(ranks) > 1
     if len(ranks) == 1:  # [x] has always meant x: it is one sequence only where x is no batch
         return rank == len(wanted) - 1 and (wanted[-1] != 1 or (rank > 1 and first[-1] == 1))
-    return rank == len(wanted) - 1 or (wanted[-1] == 1 and rank == len(wanted) - 2)
+    return rank == len(wanted) - 1 or (wanted[-1] in (1, None) and rank == len(wanted) - 2)
 
 
 def _checked(sequences: list[np.ndarray]) -> Ragged:

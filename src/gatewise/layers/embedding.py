@@ -58,7 +58,7 @@ class Embedding(Layer):
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = bool(mask_zero)
-        self.supports_masking = self.mask_zero
+        self.supports_masking = True
         self.autocast = False  # an index must not lose digits
         if input_length is not None and self._batch_input_shape is None:
             steps = tuple(input_length) if isinstance(input_length, list | tuple) else (input_length,)
@@ -78,7 +78,10 @@ class Embedding(Layer):
         )  # fmt: skip
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return np.asarray(autodiff.plain(inputs)) != 0 if self.mask_zero else None
+        if not self.mask_zero:
+            return previous_mask
+        own = np.asarray(autodiff.plain(inputs)) != 0
+        return own if previous_mask is None else own & previous_mask
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         rows = self._rows(inputs[0])

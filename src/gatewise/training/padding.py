@@ -44,12 +44,16 @@ def suited_to(
                 _check_fits_in(given, xs, what)
             ragged.require_same_lengths(given, xs, what)
         elif given is not None and first is not None and outputs is not None and given.ndim > 1:
-            has_steps = len(outputs[k].shape) > 2 and outputs[k].shape[1] is None
-            if has_steps and given.shape[1] == max(first.lengths):
+            if len(outputs[k].shape) > 2 and given.shape[1] == max(first.lengths):
                 return ragged.cut(given, first.lengths)
         return given
 
-    found_y = None if ys is None else [suited(y, k, "y") for k, y in enumerate(ys)]
+    def of_steps(y: Any, k: int) -> Any:
+        # One number a step for one unit: with an axis of its own, or the loss would take the steps for units.
+        is_flat = isinstance(y, Ragged) and y.ndim == 2 and outputs is not None and len(outputs[k].shape) == 3
+        return y.mapped(lambda steps: steps[:, None]) if is_flat and outputs[k].shape[-1] == 1 else y
+
+    found_y = None if ys is None else [of_steps(suited(y, k, "y"), k) for k, y in enumerate(ys)]
     found_weights = None if weights is None else [suited(w, k, "sample_weight") for k, w in enumerate(weights)]
     return found_y, found_weights
 
@@ -84,7 +88,8 @@ def to_check(ys: Sequence[Any], shapes: Sequence[Any], names: Sequence[str]) -> 
                     f"'{name}': y has sequences of different lengths, a target for each step, but the output has "
                     f"the shape {shape}, one row a sequence. Give the last recurrent layer return_sequences=True."
                 )
-            y, shape = y.joined()[None], (shape[0], None, *shape[2:])  # noqa: PLW2901
+            steps = y.joined()
+            y, shape = steps[None], (shape[0], len(steps), *shape[2:])  # noqa: PLW2901
         found.append(y)
         wanted.append(shape)
     return found, wanted
