@@ -15,59 +15,11 @@
 #pragma once
 
 #include "activations.h"
-#include "gated.h"
+#include "lstm_variant_weights.h"
 #include "normal.h"
 
 namespace gatewise {
 namespace GATEWISE_ISA {
-
-// Where the parts of the packed weights begin, and the sizes of a row.
-template <class T>
-struct LstmVariantLayout {
-    Index width, out_width;  // H and P rounded up to whole vectors
-    Index bias, kernel_gain, recurrent_gain, peephole, cell_gain, cell_offset, projection, total;
-
-    explicit LstmVariantLayout(const LstmVariantSizes& s) {
-        constexpr int L = Simd<T>::kLanes;
-        width = blocks_of<T>(s.H) * L;
-        out_width = blocks_of<T>(s.P) * L;
-        kernel_gain = packed_gates_size<T>(s.F, s.P, s.H, s.G);
-        bias = kernel_gain - s.G * width;
-        recurrent_gain = kernel_gain + (s.layer_norm ? s.G * width : 0);
-        peephole = recurrent_gain + (s.layer_norm ? s.G * width : 0);
-        cell_gain = peephole + (s.peephole ? (s.G - 1) * width : 0);
-        cell_offset = cell_gain + (s.layer_norm ? width : 0);
-        projection = cell_offset + (s.layer_norm ? width : 0);
-        total = projection + (s.projection ? s.H * out_width : 0);
-    }
-};
-
-template <class T>
-static Index lstm_variant_packed_size(const LstmVariantSizes& sizes) {
-    return LstmVariantLayout<T>(sizes).total;
-}
-
-// The gates as in gated.h, then the parts in the layout's order; the projection in panels
-// [H][vectors][lanes].
-template <class T>
-static void lstm_variant_pack(const LstmVariantSizes& s, const LstmVariantWeights<T>& weights, T* packed) {
-    constexpr int L = Simd<T>::kLanes;
-    const LstmVariantLayout<T> at(s);
-    pack_gates(weights.W, weights.U, weights.b, s.F, s.P, s.H, s.G, packed);
-    if (s.layer_norm) {
-        pack_gate_row(weights.kernel_gain, s.H, s.G, s.G * L, packed + at.kernel_gain);
-        pack_gate_row(weights.recurrent_gain, s.H, s.G, s.G * L, packed + at.recurrent_gain);
-        pack_gate_row(weights.cell_gain, s.H, 1, L, packed + at.cell_gain);
-        pack_gate_row(weights.cell_offset, s.H, 1, L, packed + at.cell_offset);
-    }
-    for (Index gate = 0; s.peephole && gate + 1 < s.G; ++gate)
-        pack_gate_row(weights.peephole.data + gate * weights.peephole.stride, s.H, 1, L,
-                      packed + at.peephole + gate * at.width);
-    for (Index v = 0; s.projection && v < at.out_width; v += kMostColumns * L)
-        pack_panel(weights.projection.data + v, weights.projection.stride, s.H,
-                   min_of(s.P - v, kMostColumns * L), min_of(kMostColumns, (at.out_width - v) / L),
-                   packed + at.projection + v * s.H);
-}
 
 template <class T>
 struct LstmVariantUnits {
@@ -378,31 +330,6 @@ struct LstmVariantProjection {
     }
 };
 
-// What one member of a team does in each step: some sequences and all units, or the other way round.
-struct Shares {
-    Team& team;
-    int member;
-    bool by_units;
-    Range rows;
-
-    Shares(Team& t, int m, bool units, Index count)
-        : team(t), member(m), by_units(units), rows(units ? Range{0, count} : share(count, m, t.size())) {}
-
-    Range panels(Index count) const { return by_units ? share(count, member, team.size()) : Range{0, count}; }
-    Range whole_rows() const { return by_units ? share(rows.end, member, team.size()) : rows; }
-
-    // One phase over tiles, and over rows.
-    template <class T, class Cell>
-    void tiles(Cell&& cell, Index step, Index panel_count) const {
-        const Range p = panels(panel_count);
-        if (p.begin < p.end && rows.begin < rows.end)
-            run_step<T>(cell, step, rows.begin, rows.end, p.begin, p.end);
-    }
-    void wait() const {
-        if (by_units) team.barrier();
-    }
-};
-
 template <class T, int G>
 static void run_lstm_variant(const LstmVariantForward<T>& in) {
     const LstmVariantSizes& s = in.sizes;
@@ -418,6 +345,8 @@ static void run_lstm_variant(const LstmVariantForward<T>& in) {
     LstmVariantCell<T, G> cell = {in, at, {in.x, in.x_dropout, s.N, s.T, s.F}, nullptr, {}};
     cell.take(workspace);
     cell.start();
+    LstmVariantSums<T, G> of_x = {cell, true}, of_h = {cell, false};
+    LstmVariantProjection<T, G> projection = {cell};
     auto part = [&](int member) {
         const Shares mine(team, member, division.by_units, s.N);
         const Range p = mine.panels(blocks), whole = mine.whole_rows();
@@ -425,16 +354,16 @@ static void run_lstm_variant(const LstmVariantForward<T>& in) {
         for (Index t = 0; t < s.T; ++t) {
             cell.input.begin_step(t, mine.rows.begin, mine.rows.end);
             if (s.layer_norm) {
-                if (cell.sums_x) mine.template tiles<T>(LstmVariantSums<T, G>{cell, true}, t, blocks);
-                mine.template tiles<T>(LstmVariantSums<T, G>{cell, false}, t, blocks);
+                if (cell.sums_x) mine.run<T>(of_x, t, blocks);
+                mine.run<T>(of_h, t, blocks);
                 mine.wait();
                 for (Index n = whole.begin; n < whole.end; ++n) cell.finish_row(t, n);
             } else {
-                mine.template tiles<T>(cell, t, blocks);
+                mine.run<T>(cell, t, blocks);
             }
             mine.wait();
             if (!s.projection) continue;
-            mine.template tiles<T>(LstmVariantProjection<T, G>{cell}, t, out_panels);
+            mine.run<T>(projection, t, out_panels);
             mine.wait();
         }
     };

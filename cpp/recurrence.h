@@ -104,6 +104,33 @@ static void run_step(Cell& cell, Index step, Index row0, Index row1, Index p0, I
     }
 }
 
+// What one member of a team does: some sequences and all panels, or the other way round.
+struct Shares {
+    Team& team;
+    int member;
+    bool by_units;
+    Range rows;
+
+    Shares(Team& t, int m, bool units, Index count)
+        : team(t), member(m), by_units(units), rows(units ? Range{0, count} : share(count, m, t.size())) {}
+
+    Range panels(Index count) const { return by_units ? share(count, member, team.size()) : Range{0, count}; }
+    // Rows for work that needs all of a row: nobody else has them.
+    Range whole_rows() const { return by_units ? share(rows.end, member, team.size()) : rows; }
+
+    // One phase of a step, over tiles.
+    template <class T, class Cell>
+    void run(Cell& cell, Index step, Index panel_count) const {
+        const Range p = panels(panel_count);
+        if (p.begin < p.end && rows.begin < rows.end)
+            run_step<T>(cell, step, rows.begin, rows.end, p.begin, p.end);
+    }
+    // After a phase: where units are shared, the next needs everybody's.
+    void wait() const {
+        if (by_units) team.barrier();
+    }
+};
+
 // A phase of every step, and how many panels it has.
 template <class Cell>
 struct Phase {
@@ -116,21 +143,15 @@ struct Phase {
 template <class T, class... Cells>
 static void run_phases(Team& team, bool by_units, Index rows, Index steps, const Phase<Cells>&... phases) {
     auto part = [&](int member) {
-        const Range r = by_units ? Range{0, rows} : share(rows, member, team.size());
-        const Range shares[] = {by_units ? share(phases.panels, member, team.size())
-                                         : Range{0, phases.panels}...};
-        const Range* p = shares;
-        ((phases.cell.prepare(p->begin, p->end), ++p), ...);
-        const auto run = [&](auto& cell, Index step, Range mine) {
-            cell.begin_step(step, r.begin, r.end);
-            if (mine.begin < mine.end && r.begin < r.end)
-                run_step<T>(cell, step, r.begin, r.end, mine.begin, mine.end);
-            if (by_units) team.barrier();
+        const Shares mine(team, member, by_units, rows);
+        const auto prepare = [&](auto& cell, Range p) { cell.prepare(p.begin, p.end); };
+        const auto run = [&](auto& cell, Index step, Index panels) {
+            cell.begin_step(step, mine.rows.begin, mine.rows.end);
+            mine.run<T>(cell, step, panels);
+            mine.wait();
         };
-        for (Index step = 0; step < steps; ++step) {
-            p = shares;
-            (run(phases.cell, step, *p++), ...);
-        }
+        (prepare(phases.cell, mine.panels(phases.panels)), ...);
+        for (Index step = 0; step < steps; ++step) (run(phases.cell, step, phases.panels), ...);
     };
     run_team(team, part);
 }

@@ -1,0 +1,339 @@
+// Variants of the LSTM: the gradients at one step, which are the equations of lstm_variants.h, differentiated.
+//
+//     dh~ = (1 - l) dh    dm = dh~ projection^T    do = dm a(c~)    dc~ = (1 - k) dc + dm o a'(c~) + p_o dz_o
+//     dz_i = dc~ g s'    dz_f = dc~ c[t-1] s'    dz_g = dc~ i a'    coupled: dz_i = dc~ (g - c[t-1]) s'
+//     dc[t-1] = k dc + dc~ f + p_i dz_i + p_f dz_f    dh[t-1] = l dh + dz U^T
+//     dc~ is zero where c~ was clipped
+#pragma once
+
+#include "lstm_backward.h"
+#include "lstm_variants.h"
+
+namespace gatewise {
+namespace GATEWISE_ISA {
+
+template <class T, int G>
+struct LstmVariantBackwardCell {
+    static constexpr int L = Simd<T>::kLanes;
+    using V = typename Simd<T>::V;
+
+    const LstmVariantBackward<T>& in;
+    Index width, out_width;
+    T *packed = nullptr, *projection = nullptr;  // U^T and projection^T in panels
+    T* zeros = nullptr;
+    T* dz = nullptr;                     // (N, T, G H)
+    T *dz_x = nullptr, *dz_h = nullptr;  // of x W and h U; dz itself without layer normalisation
+    T* d_out = nullptr;                  // (N, T, P): of m projection
+    T* dc_state = nullptr;               // (N, width)
+    T* dh_kept = nullptr;                // (N, out_width): what of dh goes straight to the step before
+    T *dm = nullptr, *y = nullptr, *e = nullptr;  // (N, width) each, under layer normalisation
+    // Sums over a sequence's steps, (N, ...) each; null where not wanted.
+    T *sum_peephole = nullptr, *sum_kernel_gain = nullptr, *sum_recurrent_gain = nullptr, *sum_bias = nullptr;
+    T *sum_cell_gain = nullptr, *sum_cell_offset = nullptr;
+
+    bool zones_c() const { return in.keep_c.data || in.options.zoneout_cell > 0; }
+    bool zones_h() const { return in.keep_h.data || in.options.zoneout_output > 0; }
+    bool usual() const {
+        return in.activation == Activation::tanh && in.recurrent_activation == Activation::sigmoid;
+    }
+    bool masked(Index n, Index t) const {
+        return in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
+    }
+    Index time(Index step) const { return in.sizes.T - 1 - step; }
+    Index gates_depth() const { return G * in.sizes.H; }
+    // Row (n, t) of an array (N, T, length).
+    template <class E>
+    E* row(E* of, Index n, Index t, Index length) const {
+        return of + (n * in.sizes.T + t) * length;
+    }
+    static V add(V sum, const T* from, Index some) { return from ? sum + load_first(from, some) : sum; }
+    static const T* at3(const View3<const T>& v, Index n, Index t, Index u) {
+        return v.data ? v.data + n * v.outer + t * v.inner + u : nullptr;
+    }
+    static const T* at2(const View2<const T>& v, Index n, Index u) {
+        return v.data ? v.data + n * v.stride + u : nullptr;
+    }
+    static V share_of(const View3<const T>& given, double rate, Index n, Index t, Index u, Index some) {
+        return given.data ? load_first(at3(given, n, t, u), some) : broadcast(T(rate));
+    }
+
+    // ---- the gradient of h: tiles of dz[t+1] U^T ------------------------------------------------------
+
+    Index columns(Index p) const { return min_of(kMostColumns, out_width / L - p * kMostColumns); }
+    Index depth() const { return gates_depth(); }
+    const T* panel(Index p) const { return packed + p * depth() * kMostColumns * L; }
+
+    TileWork<T> work(Index step, Index n, Index p) const {
+        const T* later = row(dz_h, n, time(step) + 1, depth());  // not there at step 0
+        const Segment<T> segment = {later, in.sizes.T * depth(), 1, depth(), panel(p)};
+        return {{segment, {}}, step > 0, depth() * kMostColumns * L, zeros, 0, 0};
+    }
+
+    void epilogue(Index step, Index n0, Index rows, Index p, const T* sums) {
+        for (Index n = n0; n < n0 + rows; ++n)
+            for (Index c = 0; c < columns(p); ++c, sums += L)
+                arrive(step, n, (p * kMostColumns + c) * L, load(sums));
+    }
+
+    // dh of a step as far as it comes from the step after it.
+    V arriving(Index step, Index n, Index u, V from_tile) const {
+        if (step == 0) return V{};
+        if (masked(n, time(step) + 1)) return load(dh_kept + n * out_width + u);
+        if (in.h_dropout.data)
+            from_tile = from_tile * load_first(at2(in.h_dropout, n, u), min_of(L, in.sizes.P - u));
+        return zones_h() ? from_tile + load(dh_kept + n * out_width + u) : from_tile;
+    }
+
+    void arrive(Index step, Index n, Index u, V from_tile) {
+        const Index P = in.sizes.P, some = min_of(L, P - u), t = time(step);
+        V dh = arriving(step, n, u, from_tile);
+        if (step == in.sizes.T) return store_first(in.dh0 + n * P + u, dh, some);
+        dh = add(dh, at3(in.dh, n, t, u), some);
+        if (step == 0) dh = add(dh, at2(in.dh_last, n, u), some);
+        if (masked(n, t)) {
+            store(dh_kept + n * out_width + u, dh);
+            dh = V{};
+        } else if (zones_h()) {
+            const V share = share_of(in.keep_h, in.options.zoneout_output, n, t, u, some);
+            store(dh_kept + n * out_width + u, share * dh);
+            dh = (broadcast(T(1)) - share) * dh;
+        }
+        if (in.sizes.projection) store_first(row(d_out, n, t, P) + u, dh, some);
+        else take_unprojected(step, n, u, dh);
+    }
+
+    // ---- the gradient of the cell ---------------------------------------------------------------------
+
+    void take_unprojected(Index step, Index n, Index u, V dm_here) {
+        if (in.sizes.layer_norm) store(dm + n * width + u, dm_here);
+        else if (usual()) cell_back(step, n, u, dm_here, Activation::tanh, Activation::sigmoid);
+        else cell_back(step, n, u, dm_here, in.activation, in.recurrent_activation);
+    }
+
+    V arriving_c(Index step, Index n, Index u, Index some) const {
+        V dc = step ? load(dc_state + n * width + u) : V{};
+        dc = add(dc, at3(in.dc, n, time(step), u), some);
+        return step ? dc : add(dc, at2(in.dc_last, n, u), some);
+    }
+
+    void skip(Index step, Index n, Index u, Index some) {
+        store(dc_state + n * width + u, arriving_c(step, n, u, some));
+        T* const all[] = {dz, dz_x, dz_h};
+        for (T* to : all)
+            for (Index gate = 0; gate < G; ++gate)
+                store_first(row(to, n, time(step), gates_depth()) + gate * in.sizes.H + u, V{}, some);
+    }
+
+    V candidate(Index n, Index t, Index u, Index some) const {
+        return load_first(row(in.candidate ? in.candidate : in.c, n, t, in.sizes.H) + u, some);
+    }
+    V gate(Index which, Index n, Index t, Index u, Index some) const {
+        return load_first(row(in.gates, n, t, 4 * in.sizes.H) + which * in.sizes.H + u, some);
+    }
+
+    __attribute__((always_inline)) inline void cell_back(Index step, Index n, Index u, V dm_here,
+                                                         Activation a, Activation s) {
+        const Index some = min_of(L, in.sizes.H - u), t = time(step);
+        if (masked(n, t)) return skip(step, n, u, some);
+        const V c = candidate(n, t, u, some), out = activate<T>(a, c);
+        const V dc = dm_here * gate(3, n, t, u, some) * derivative<T>(a, out, c);
+        unit_back(step, n, u, dm_here, out, dc, a, s);
+    }
+
+    // From dm, a(...) of the cell, and the candidate's gradient as far as it comes by way of m.
+    __attribute__((always_inline)) inline void unit_back(Index step, Index n, Index u, V dm_here, V out, V dc,
+                                                         Activation a, Activation s) {
+        const Index H = in.sizes.H, some = min_of(L, H - u), t = time(step);
+        const V i = gate(0, n, t, u, some), f = gate(1, n, t, u, some), g = gate(2, n, t, u, some),
+                o = gate(3, n, t, u, some), c = candidate(n, t, u, some);
+        const V before = t ? load_first(row(in.c, n, t - 1, H) + u, some) : add(V{}, at2(in.c0, n, u), some);
+        const T* z = in.z ? row(in.z, n, t, gates_depth()) + u : nullptr;
+        const auto slope = [&](Activation of, Index which, V value) {
+            return derivative<T>(of, value, z ? load_first(z + which * H, some) : V{});
+        };
+        V arrived = arriving_c(step, n, u, some), kept = V{};
+        if (zones_c()) {
+            const V share = share_of(in.keep_c, in.options.zoneout_cell, n, t, u, some);
+            kept = share * arrived;
+            arrived = (broadcast(T(1)) - share) * arrived;
+        }
+        V d[G];
+        const bool peephole = in.sizes.peephole;
+        const auto weight = [&](Index which) { return load_first(at2(in.weights.peephole, which, u), some); };
+        d[G - 1] = dm_here * out * slope(s, G - 1, o);
+        dc = dc + arrived;
+        if (peephole) dc = fma(weight(G - 2), d[G - 1], dc);
+        dc = absolute(c) >= broadcast(T(in.options.cell_clip)) ? V{} : dc;
+        d[G - 2] = dc * i * slope(a, G - 2, g);
+        d[0] = dc * (G == 4 ? g : g - before) * slope(s, 0, i);
+        if (G == 4) d[1] = dc * before * slope(s, 1, f);
+        V dc_before = fma(dc, f, kept);
+        for (int k = 0; peephole && k < G - 2; ++k) dc_before = fma(weight(k), d[k], dc_before);
+        store(dc_state + n * width + u, dc_before);
+        for (int k = 0; k < G; ++k) store_first(row(dz, n, t, gates_depth()) + k * H + u, d[k], some);
+        for (int k = 0; sum_peephole && k < G - 1; ++k)
+            sum_up(sum_peephole + (n * (G - 1) + k) * width + u, d[k == G - 2 ? G - 1 : k],
+                   k == G - 2 ? c : before);
+    }
+
+    static void sum_up(T* to, V d, V factor) { store(to, fma(d, factor, load(to))); }
+
+    // ---- layer normalisation --------------------------------------------------------------------------
+
+    void finish_row(Index step, Index n) {
+        if (masked(n, time(step))) {
+            for (Index u = 0; u < in.sizes.H; u += L) skip(step, n, u, min_of(L, in.sizes.H - u));
+            return;
+        }
+        if (usual()) normal_cell_back(step, n, Activation::tanh, Activation::sigmoid);
+        else normal_cell_back(step, n, in.activation, in.recurrent_activation);
+        sums_back(n, time(step));
+    }
+
+    __attribute__((always_inline)) inline void normal_cell_back(Index step, Index n, Activation a,
+                                                                Activation s) {
+        const Index H = in.sizes.H, t = time(step);
+        const T* found = row(in.statistics, n, t, 4);
+        const RowStatistics<T> of_c = {found[2], found[3]};
+        V sum = {}, sum_normal = {};
+        for (Index u = 0; u < H; u += L) {
+            const Index some = min_of(L, H - u), k = n * width + u;
+            const V normal = of_c.normal(candidate(n, t, u, some));
+            const V gain = load_first(in.weights.cell_gain + u, some);
+            const V scaled = fma(normal, gain, load_first(in.weights.cell_offset + u, some));
+            const V out = activate<T>(a, scaled);
+            const V d = load(dm + k) * gate(3, n, t, u, some) * derivative<T>(a, out, scaled);
+            store(y + k, out);
+            store(e + k, d * gain);
+            sum += d * gain;
+            sum_normal = fma(d * gain, normal, sum_normal);
+            if (sum_cell_gain) sum_up(sum_cell_gain + k, d, normal);
+            if (sum_cell_offset) sum_up(sum_cell_offset + k, d, broadcast(T(1)));
+        }
+        const T mean = sum_of_lanes<T>(sum) / H, mean_normal = sum_of_lanes<T>(sum_normal) / H;
+        for (Index u = 0; u < H; u += L) {
+            const Index k = n * width + u;
+            const V normal = of_c.normal(candidate(n, t, u, min_of(L, H - u)));
+            const V dc = normal_back(load(e + k), normal, mean, mean_normal, of_c.scale);
+            unit_back(step, n, u, load(dm + k), load(y + k), dc, a, s);
+        }
+    }
+
+    static V normal_back(V d, V normal, T mean, T mean_normal, T scale) {
+        return broadcast(scale) * (d - broadcast(mean) - normal * broadcast(mean_normal));
+    }
+
+    // From dz to the gradients of x W and h U.
+    void sums_back(Index n, Index t) {
+        const Index count = gates_depth();
+        const T *d = row(dz, n, t, count), *scales = row(in.statistics, n, t, 4);
+        one_sum_back(d, row(in.normal_x, n, t, count), in.weights.kernel_gain, scales[0],
+                     row(dz_x, n, t, count), sum_kernel_gain ? sum_kernel_gain + n * width * G : nullptr);
+        one_sum_back(d, row(in.normal_h, n, t, count), in.weights.recurrent_gain, scales[1],
+                     row(dz_h, n, t, count),
+                     sum_recurrent_gain ? sum_recurrent_gain + n * width * G : nullptr);
+        for (Index k = 0; sum_bias && k < count; k += L)
+            sum_up(sum_bias + n * width * G + k, load_first(d + k, count - k), broadcast(T(1)));
+    }
+
+    void one_sum_back(const T* d, const T* normal, const T* gain, T scale, T* to, T* sum_gain) const {
+        const Index count = gates_depth();
+        V sums[2] = {}, sums_normal[2] = {};
+        for (Index k = 0; k < count; k += L) {
+            const Index some = min_of(L, count - k), way = k / L % 2;
+            const V part = load_first(d + k, some), value = load_first(normal + k, some);
+            const V scaled = part * load_first(gain + k, some);
+            sums[way] += scaled;
+            sums_normal[way] = fma(scaled, value, sums_normal[way]);
+            if (sum_gain) sum_up(sum_gain + k, part, value);
+        }
+        const T mean = sum_of_lanes<T>(sums[0] + sums[1]) / count,
+                mean_normal = sum_of_lanes<T>(sums_normal[0] + sums_normal[1]) / count;
+        for (Index k = 0; k < count; k += L) {
+            const Index some = min_of(L, count - k);
+            const V scaled = load_first(d + k, some) * load_first(gain + k, some);
+            store_first(to + k, normal_back(scaled, load_first(normal + k, some), mean, mean_normal, scale),
+                        some);
+        }
+    }
+
+    // ---- before and after -----------------------------------------------------------------------------
+
+    void take(Workspace& workspace) {
+        const LstmVariantSizes& s = in.sizes;
+        const auto take = [&](Index count) { return (T*)workspace.take(sizeof(T) * count); };
+        const auto zeroed = [&](bool wanted, Index length) {
+            if (!wanted) return (T*)nullptr;
+            T* made = take(s.N * length);
+            std::memset(made, 0, sizeof(T) * s.N * length);
+            return made;
+        };
+        zeros = take(kMostColumns * L);
+        std::memset(zeros, 0, sizeof(T) * kMostColumns * L);
+        packed = take(out_width * depth());
+        pack_transposed(in.weights.U, s.P, depth(), packed);
+        if (s.projection) {
+            projection = take(width * s.P);
+            pack_transposed(in.weights.projection, s.H, s.P, projection);
+        }
+        dc_state = take(s.N * width);
+        if (in.mask.data || zones_h()) dh_kept = take(s.N * out_width);
+        sum_peephole = zeroed(in.dpeephole, (G - 1) * width);
+        if (!s.layer_norm) return;
+        dm = take(s.N * width);
+        y = take(s.N * width);
+        e = take(s.N * width);
+        sum_kernel_gain = zeroed(in.dkernel_gain, G * width);
+        sum_recurrent_gain = zeroed(in.drecurrent_gain, G * width);
+        sum_bias = zeroed(in.db, G * width);
+        sum_cell_gain = zeroed(in.dcell_gain, width);
+        sum_cell_offset = zeroed(in.dcell_offset, width);
+    }
+
+    // The sequences' sums (N, stride), added up: `count` of them.
+    void add_up(const T* sums, Index stride, Index count, T* to) const {
+        if (!to) return;
+        for (Index u = 0; u < count; u += L) {
+            V total = {};
+            for (Index n = 0; n < in.sizes.N; ++n) total += load_first(sums + n * stride + u, count - u);
+            store_first(to + u, total, count - u);
+        }
+    }
+
+    void finish() const {
+        const Index H = in.sizes.H;
+        for (Index k = 0; k < G - 1; ++k)
+            add_up(sum_peephole + k * width, (G - 1) * width, H,
+                   in.dpeephole ? in.dpeephole + k * H : nullptr);
+        add_up(sum_kernel_gain, G * width, G * H, in.dkernel_gain);
+        add_up(sum_recurrent_gain, G * width, G * H, in.drecurrent_gain);
+        if (in.sizes.layer_norm) add_up(sum_bias, G * width, G * H, in.db);
+        add_up(sum_cell_gain, width, H, in.dcell_gain);
+        add_up(sum_cell_offset, width, H, in.dcell_offset);
+        for (Index n = 0; in.dc0 && n < in.sizes.N; ++n) copy_row(in.dc0 + n * H, dc_state + n * width, H);
+    }
+};
+
+// The gradient of m: tiles of d_out projection^T.
+template <class T, int G>
+struct LstmVariantProjectionBack {
+    static constexpr int L = Simd<T>::kLanes;
+    LstmVariantBackwardCell<T, G>& cell;
+
+    Index columns(Index p) const { return min_of(kMostColumns, cell.width / L - p * kMostColumns); }
+    Index depth() const { return cell.in.sizes.P; }
+    const T* panel(Index p) const { return cell.projection + p * depth() * kMostColumns * L; }
+    TileWork<T> work(Index step, Index n, Index p) const {
+        const Segment<T> segment = {cell.row(cell.d_out, n, cell.time(step), depth()),
+                                    cell.in.sizes.T * depth(), 1, depth(), panel(p)};
+        return {{segment, {}}, 1, depth() * kMostColumns * L, cell.zeros, 0, 0};
+    }
+    void epilogue(Index step, Index n0, Index rows, Index p, const T* sums) const {
+        for (Index n = n0; n < n0 + rows; ++n)
+            for (Index c = 0; c < columns(p); ++c, sums += L)
+                cell.take_unprojected(step, n, (p * kMostColumns + c) * L, load(sums));
+    }
+};
+
+}  // namespace GATEWISE_ISA
+}  // namespace gatewise
