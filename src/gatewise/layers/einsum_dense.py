@@ -60,6 +60,7 @@ class EinsumDense(Layer):
         activation: name or function; default none.
         bias_axes: the letters of y along which the bias lies; default no bias.
         kernel_*, bias_*: initializers, regularizers and constraints of the weights.
+        activity_regularizer: of the output.
         **kwargs: of `Layer`.
 
     Weights: kernel, of the axes the equation gives it; bias, from its first axis to y's last, 1 where it does not lie.
@@ -69,6 +70,7 @@ class EinsumDense(Layer):
     """
 
     kept_as = {"output_shape": "partial_output_shape"}
+    in_config_if_true = ()
     constant_config = {"quantization_config": None}
 
     def __init__(
@@ -83,12 +85,13 @@ class EinsumDense(Layer):
         bias_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        activity_regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
         for name in ("lora_rank", "lora_alpha", "gptq_unpacked_column_size"):
             if kwargs.get(name, 0) is None:
                 kwargs.pop(name)
-        super().__init__(**kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.equation = equation
         self._letters = _parsed(equation, bias_axes, type(self).__name__)
         sizes: Any = output_shape if isinstance(output_shape, list | tuple) else [output_shape]
