@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gatewise import ragged, serialization, tree, validation
+from gatewise import config, ragged, serialization, tree, validation
 from gatewise.arguments import CallArguments, describe
 from gatewise.context import name_scope
 from gatewise.functional import Functional
@@ -42,7 +42,9 @@ class Sequential(Functional):
                 f"Sequential takes a list of layers; got {describe(layers)}. Write Sequential([layer, ...])."
             )
         for layer in layers or ():
-            self.add(layer)
+            self.add(layer, rebuild=False)
+        if self.built:
+            _number_as_keras_does()
         if not trainable:
             self.trainable = False
 
@@ -76,6 +78,8 @@ class Sequential(Functional):
         self._stack.append(layer)
         if self._first is not None:
             self._extend(layer)
+            if rebuild:
+                _number_as_keras_does()
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the last layer away and return it."""
@@ -214,6 +218,11 @@ class Sequential(Functional):
         from gatewise.model_config import sequential_from_config
 
         return sequential_from_config(cls, config, custom_objects)
+
+
+def _number_as_keras_does() -> None:
+    """Keras makes a functional model inside whenever it joins the layers, so models named after it count on."""
+    config.unique_name("functional")
 
 
 MODELS = serialization.Registry("keras", "model")

@@ -64,7 +64,9 @@ def build(spec: Any) -> Any:
 
 def _functional(spec: dict[str, Any]) -> Any:
     tensors = {i["name"]: gatewise.Input(**i) for i in spec["inputs"]}
-    made = {name: build(inner) for name, inner in spec["layers"].items()}
+    # In the order of use, as Keras's side built them: the JSON sorts the names.
+    made = {node["layer"]: None for node in spec["nodes"]}
+    made = {name: build(spec["layers"][name]) for name in made}
 
     def look(value: Any) -> Any:
         if isinstance(value, dict) and "$" in value:

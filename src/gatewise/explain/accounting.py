@@ -24,6 +24,7 @@ class Part:
         matrix: "kernel", "recurrent_kernel", "bias", ...
         gate: the gate's symbol.
         shape: of the share: (rows, H), or (H,) of a bias.
+        row: the one row that is the gate's; None for all.
     """
 
     matrix: str
@@ -31,16 +32,18 @@ class Part:
     start: int
     stop: int
     shape: tuple[int, ...]
+    row: int | None = None
 
     @property
     def size(self) -> int:
         return math.prod(self.shape)
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        found = {
             "matrix": self.matrix, "gate": self.gate, "columns": [self.start, self.stop],
             "shape": list(self.shape), "params": self.size,
         }  # fmt: skip
+        return found if self.row is None else found | {"row": self.row}
 
 
 @dataclass(frozen=True)

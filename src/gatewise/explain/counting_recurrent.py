@@ -28,6 +28,8 @@ _FAMILIES = {
 _DEFAULTS = {
     "use_bias": True, "unit_forget_bias": True, "reset_after": True, "go_backwards": False, "stateful": False,
     "unroll": False, "time_major": False, "zero_output_for_mask": False, "dropout": 0.0, "recurrent_dropout": 0.0,
+    "peephole": False, "cell_clip": None, "projection_units": None, "coupled_gates": False, "layer_norm": False,
+    "zoneout_cell": 0.0, "zoneout_output": 0.0,
 }  # fmt: skip
 
 
@@ -44,51 +46,99 @@ class _Rows(NamedTuple):
     arithmetic: Expression
 
 
+class _Weight(NamedTuple):
+    """One weight of a gated cell: the sizes before its columns, and the gates that share its columns or rows."""
+
+    name: str
+    lead: tuple[Number, ...]
+    letters: tuple[str, ...]
+    width: Number
+    gates: tuple[str, ...] = ()
+    by_row: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        side_by_side = 1 if self.by_row or not self.gates else len(self.gates)
+        return (*(n.value for n in self.lead), side_by_side * self.width.value)
+
+    @property
+    def arithmetic(self) -> Expression:
+        several = [Number(len(self.gates))] if len(self.gates) > 1 and not self.by_row else []
+        factors = [*self.lead, *several, self.width]
+        return times(*factors) if len(factors) > 1 else self.width
+
+    def parts(self) -> tuple[Part, ...]:
+        """Each gate's share."""
+        H = self.width.value
+        if self.by_row:
+            return tuple(Part(self.name, gate, 0, H, (H,), row) for row, gate in enumerate(self.gates))
+        lead = tuple(n.value for n in self.lead)
+        return tuple(Part(self.name, gate, j * H, (j + 1) * H, (*lead, H)) for j, gate in enumerate(self.gates))
+
+
+def _weights_of(cell: Any, features: int, symbols: tuple[str, ...]) -> list[_Weight]:
+    """The weights of a gated cell in the order in which it makes them."""
+    F, H, G = Number(features, "F"), Number(cell.units, "H"), len(symbols)
+    R = H if cell.output_size == cell.units else Number(cell.output_size, "P")
+    if getattr(cell, "projection_units", None) is not None:
+        R = Number(cell.projection_units, "P")
+    wide = f"{G}H" if G > 1 else "H"
+    found = [
+        _Weight("kernel", (F,), ("F", wide), H, symbols),
+        _Weight("recurrent_kernel", (R,), (R.letter or "H", wide), H, symbols),
+    ]
+    if cell.use_bias:
+        two = len(cell._bias_shape()) == 2
+        found.append(_Weight("bias", (Number(2),) if two else (), ("2", wide) if two else (wide,), H, symbols))
+    if getattr(cell, "peephole", False):
+        seeing = tuple(symbol for symbol in symbols if symbol != "c")
+        found.append(_Weight("peephole_kernel", (Number(len(seeing)),), (str(len(seeing)), "H"), H, seeing, True))
+    if R.letter == "P":
+        found.append(_Weight("projection_kernel", (H,), ("H", "P"), R))
+    if getattr(cell, "layer_norm", False):
+        found += [_Weight(name, (), (wide,), H, symbols) for name in ("kernel_gain", "recurrent_gain")]
+        found += [_Weight(name, (), ("H",), H) for name in ("cell_gain", "cell_offset")]
+    return found
+
+
 def gated_cell(cell: Any, features: int, walk: Walk, trainable: bool) -> _Rows:
     """The rows of a cell whose G gates stand side by side: kernel (F, GH), recurrent_kernel (H, GH), bias.
 
-    The bias is (GH,), or (2, GH) where input and recurrence have one each.
+    The bias is (GH,), or (2, GH) where input and recurrence have one each.  Variants of the LSTM have further rows.
     """
     family = family_of(cell)
     assert family is not None
-    gates = family.gates
-    F, H, G = Number(features, "F"), Number(cell.units, "H"), Number(len(gates))
-    wide = f"{G.value}H" if G.value > 1 else "H"
-    biases = 0 if not cell.use_bias else 2 if len(cell._bias_shape()) == 2 else 1
-    rows: list[tuple[str, tuple[Number, ...], tuple[str, ...]]] = [
-        ("kernel", (F,), ("F", wide)), ("recurrent_kernel", (H,), ("H", wide)),
-    ]  # fmt: skip
-    if biases:
-        rows.append(("bias", (Number(2),), ("2", wide)) if biases == 2 else ("bias", (), (wide,)))
-    parts_of: dict[str, list[Part]] = {symbol: [] for symbol, _ in gates}
-    matrices = []
-    for name, lead, letters in rows:
-        sizes = tuple(n.value for n in lead)
-        parts = tuple(
-            Part(name, symbol, j * H.value, (j + 1) * H.value, (*sizes, H.value)) for j, (symbol, _) in enumerate(gates)
+    gates = [gate for gate in family.gates if gate[1] != "forget" or not getattr(cell, "coupled_gates", False)]
+    weights = _weights_of(cell, features, tuple(symbol for symbol, _ in gates))
+    matrices = tuple(
+        walk.matrix(
+            weight.name,
+            weight.shape,
+            getattr(cell, weight.name) if cell.built else None,
+            trainable=trainable,
+            dtype=cell.dtype,
+            letters=weight.letters,
+            parts=weight.parts(),
+            arithmetic=weight.arithmetic,
         )
-        for part in parts:
-            parts_of[part.gate].append(part)
-        matrices.append(
-            walk.matrix(
-                name,
-                (*sizes, G.value * H.value),
-                getattr(cell, name) if cell.built else None,
-                trainable=trainable,
-                dtype=cell.dtype,
-                letters=letters,
-                parts=parts,
-                arithmetic=times(*lead, *([G] if G.value > 1 else []), H) if lead or G.value > 1 else H,
-            )
-        )
-    products = times(plus(F, H), H)
-    each = plus(products, *([H] if biases == 1 else [times(2, H)] if biases else []))
-    textbook = (H.value, H.value + F.value), ((), (H.value,), (2, H.value))[biases]
-    found = tuple(
-        GateAccount(symbol, name, _activation_of(cell, name), tuple(parts_of[symbol]), *textbook, each)
-        for symbol, name in gates
+        for weight in weights
     )
-    return _Rows(tuple(matrices), found, times(G, each) if G.value > 1 else each)
+    F, H, R = weights[0].lead[0], weights[0].width, weights[1].lead[0]
+    biases = weights[2].lead[0].value if cell.use_bias and weights[2].lead else int(cell.use_bias)
+    products = times(plus(F, R), H)
+    each = plus(products, *([H] if biases == 1 else [times(2, H)] if biases else []))
+    textbook = (H.value, R.value + F.value), ((), (H.value,), (2, H.value))[biases]
+    found, extra = [], 0
+    for symbol, name in gates:
+        parts = tuple(part for weight in weights for part in weight.parts() if part.gate == symbol)
+        more = sum(1 for part in parts if part.matrix not in ("kernel", "recurrent_kernel", "bias"))
+        extra += more
+        arithmetic = plus(each, *([H] if more == 1 else [times(more, H)] if more else []))
+        found.append(GateAccount(symbol, name, _activation_of(cell, name), parts, *textbook, arithmetic))
+    shared = [weight.arithmetic for weight in weights if not weight.gates]
+    total = times(len(gates), each) if len(gates) > 1 else each
+    total = plus(total, *([times(extra, H)] if extra else []), *shared)
+    return _Rows(matrices, tuple(found), total)
 
 
 def _activation_of(cell: Any, gate: str) -> str:
@@ -165,7 +215,7 @@ def _count_gated_cell(cell: Any, shape: Any, walk: Walk) -> LayerAccount:
         input_shape=(None, features),
         output_shape=cell.compute_output_shape((None, features)),
         trainable=cell.trainable,
-        matrices=(*matrices, *walk.rest(cell, (cell.kernel, cell.recurrent_kernel, cell.bias) if cell.built else ())),
+        matrices=(*matrices, *walk.rest(cell, [getattr(cell, m.name) for m in matrices] if cell.built else ())),
         gates=gates,
         sizes={"units": cell.units, "features": features},
         options=changed_options(cell, _DEFAULTS),

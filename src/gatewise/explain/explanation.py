@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from gatewise.explain.accounting import LayerAccount
-from gatewise.explain.arithmetic import equation, plus, written
+from gatewise.explain.arithmetic import written
 from gatewise.explain.counting import account as account_of
 from gatewise.explain.document import Block, Formulas, Paragraph, Section, Table, html_of, text_of
+from gatewise.explain.gated_words import GatedWords
+from gatewise.explain.gru_words import GruWords, SimpleRnnWords
 from gatewise.explain.language import Words, chosen_language, words_in
+from gatewise.explain.layer_words import layer_blocks
 from gatewise.explain.lstm_words import LstmWords
-from gatewise.explain.phrases import option_texts, shape_text, symbolic_shape
+from gatewise.explain.phrases import call_text, symbolic_shape
+
+_GATED: dict[str, type[GatedWords]] = {"lstm": LstmWords, "gru": GruWords, "simple_rnn": SimpleRnnWords}
 
 
 @dataclass(frozen=True)
@@ -81,25 +85,17 @@ def explanation_of(account: LayerAccount, lang: str) -> Explanation:
 def _layer(account: LayerAccount, words: Words, level: int, in_full: bool) -> list[Section]:
     """The sections about a layer, the first of them with its name as heading."""
     title = _title(account, words)
-    if account.kind == "lstm":
-        text = LstmWords(account, words, level + 1)
+    if account.kind in _GATED:
+        text = _GATED[account.kind](account, words, level + 1)
         details = text.in_full() if in_full else text.in_short()
         return [Section(title, tuple([*text.headline(), *_sharing(account, words)]), level), *details]
-    blocks = _BLOCKS.get(account.kind, _other_blocks)(account, words)
+    blocks = layer_blocks(account, words)
     return [Section(title, (*blocks, *_sharing(account, words)), level), *_inside(account, words, level, in_full)]
 
 
 def _title(account: LayerAccount, words: Words) -> str:
     title = words.ngettext("{name}: {layer}, {n} parameter", "{name}: {layer}, {n} parameters", account.size)
-    return title.format(name=account.name, layer=_call(account), n=words.count(account.size))
-
-
-def _call(account: LayerAccount) -> str:
-    """LSTM(10), TimeDistributed(Dense(1)): the layer as one writes it, with what matters."""
-    if account.kind == "time_distributed":
-        return f"{account.cls}({_call(account.inside[0])})"
-    units = account.sizes.get("units")
-    return account.cls if units is None else f"{account.cls}({units})"
+    return title.format(name=account.name, layer=call_text(account), n=words.count(account.size))
 
 
 def _sharing(account: LayerAccount, words: Words) -> list[Block]:
@@ -114,97 +110,16 @@ def _sharing(account: LayerAccount, words: Words) -> list[Block]:
     return found
 
 
-def _dense_blocks(account: LayerAccount, words: Words) -> list[Block]:
-    _, F, units = words._, account.sizes["features"] or 0, account.sizes["units"] or 0
-    biased = any(matrix.name == "bias" for matrix in account.matrices)
-    assert account.arithmetic is not None
-    if units == 1 and biased:
-        text = _(
-            "{total} = {F} + 1: one weight for each of the {F} features, and one bias. The features are the "
-            "last axis of the input; batch and time steps do not count."
-        )
-    elif biased:
-        text = _(
-            "Each of the {units} outputs has a weight for each of the {F} features, and a bias. The "
-            "features are the last axis of the input; batch and time steps do not count."
-        )
-    else:
-        text = _(
-            "Each of the {units} outputs has a weight for each of the {F} features. The features are the "
-            "last axis of the input; batch and time steps do not count."
-        )
-    sentence = text.format(total=account.size, F=F, units=units)
-    formulas = Formulas((written(account.arithmetic, letters=True), equation(account.arithmetic)))
-    return [formulas, Paragraph(sentence), *_table(account, words), *_option_lines(account, words)]
-
-
-def _time_distributed_blocks(account: LayerAccount, words: Words) -> list[Block]:
-    _, steps = words._, account.sizes["steps"]
-    inner = account.inside[0]
-    adds = words.ngettext(
-        "TimeDistributed itself adds nothing. It applies {inner} to every time step, with the same {n} "
-        "parameter each time, so it is counted once.",
-        "TimeDistributed itself adds nothing. It applies {inner} to every time step, with the same {n} "
-        "parameters each time, so they are counted once.",
-        account.size,
-    ).format(inner=_call(inner), n=words.count(account.size))
-    if steps is None:
-        times_used = _("However many steps the input has, the count is the same.")
-    else:
-        text = words.ngettext(
-            "Here there is {steps} step; with any other number the count is the same.",
-            "Here there are {steps} steps; with any other number the count is the same.",
-            steps,
-        )
-        times_used = text.format(steps=steps)
-    alike = _("Dense on its own does the same to an input (N, T, F), since it works on the last axis.")
-    return [Paragraph(words.joined(adds, times_used, alike if inner.kind == "dense" else ""))]
-
-
-def _other_blocks(account: LayerAccount, words: Words) -> list[Block]:
-    if not account.size:
-        return [Paragraph(words._("No weights: this layer computes without parameters."))]
-    own = sum(matrix.size for matrix in account.matrices)
-    blocks = _table(account, words) if own else []
-    if account.inside and own < account.size:
-        parts = [layer.size for layer in account.inside if layer.size]
-        blocks.append(Formulas((equation(plus(*([own] if own else []), *parts)),)))
-    return [*blocks, *_option_lines(account, words)]
-
-
 def _inside(account: LayerAccount, words: Words, level: int, in_full: bool) -> list[Section]:
     """The sections about the layers inside a layer, where they hold something."""
     sections: list[Section] = []
+    told: set[str] = set()
     for layer in account.inside:
         if layer.size:
-            seen = not in_full or any(_has_lstm(other) for other in account.inside[: account.inside.index(layer)])
-            sections += _layer(layer, words, min(level + 1, 2), in_full=not seen)
+            kinds = _gated_kinds(layer)
+            sections += _layer(layer, words, min(level + 1, 2), in_full=in_full and not kinds & told)
+            told |= kinds
     return sections
-
-
-def _table(account: LayerAccount, words: Words) -> list[Block]:
-    """The layer's own weights by shape."""
-    _ = words._
-    rows = [
-        (m.name, shape_text(m.shape), written(m.arithmetic) if m.arithmetic else "", words.count(m.size))
-        for m in account.matrices
-    ]
-    if not rows:
-        return []
-    sizes = [matrix.size for matrix in account.matrices]
-    total = (_("together"), "", written(plus(*sizes)), words.count(sum(sizes)))
-    header = (_("weight"), _("shape"), _("arithmetic"), _("parameters"))
-    return [Table(header, (*rows, total) if len(rows) > 1 else tuple(rows), right=(3,), total=len(rows) > 1)]
-
-
-def _option_lines(account: LayerAccount, words: Words) -> list[Block]:
-    return [Paragraph(text) for text in option_texts(account, words)]
-
-
-_BLOCKS: dict[str, Callable[[LayerAccount, Words], list[Block]]] = {
-    "dense": _dense_blocks,
-    "time_distributed": _time_distributed_blocks,
-}
 
 
 # --- models ----------------------------------------------------------------------------------------------------
@@ -225,7 +140,7 @@ def _model(account: LayerAccount, words: Words) -> list[Section]:
         Paragraph(text.format(trainable=count(account.trainable_size), frozen=count(account.non_trainable_size)))
     )
     named = title.format(name=account.name, n=n, total=count(account.size))
-    return [Section(named, tuple(blocks), 1), *_parts(account, words, [])]
+    return [Section(named, tuple(blocks), 1), *_parts(account, words, set())]
 
 
 def _total_terms(account: LayerAccount) -> str:
@@ -246,7 +161,7 @@ def _rows(account: LayerAccount, words: Words, depth: int = 0) -> list[tuple[str
     rows = []
     for layer in account.inside:
         arithmetic = written(layer.arithmetic) if layer.arithmetic is not None else ""
-        name = f"{'  ' * depth}{layer.name} ({_call(layer)})"
+        name = f"{'  ' * depth}{layer.name} ({call_text(layer)})"
         rows.append((name, _output(layer), arithmetic, words.count(layer.counted)))
         if layer.kind == "model":
             inner = _rows(layer, words, depth + 1)
@@ -263,8 +178,8 @@ def _output(account: LayerAccount) -> str:
     return symbolic_shape(tuple(shape)) if isinstance(shape, tuple) else str(shape)
 
 
-def _parts(account: LayerAccount, words: Words, told: list[str]) -> list[Section]:
-    """The sections of the model's layers; what holds for every LSTM is told at the first."""
+def _parts(account: LayerAccount, words: Words, told: set[str]) -> list[Section]:
+    """The sections of the model's layers; what holds for every layer of a kind is told at the first."""
     sections: list[Section] = []
     for layer in account.inside:
         if not layer.counted:
@@ -273,11 +188,13 @@ def _parts(account: LayerAccount, words: Words, told: list[str]) -> list[Section
             sections.append(Section(_title(layer, words), _total(layer), 2))
             sections += _parts(layer, words, told)
             continue
-        sections += _layer(layer, words, 2, in_full="lstm" not in told)
-        if _has_lstm(layer):
-            told.append("lstm")
+        kinds = _gated_kinds(layer)
+        sections += _layer(layer, words, 2, in_full=not kinds & told)
+        told |= kinds
     return sections
 
 
-def _has_lstm(account: LayerAccount) -> bool:
-    return account.kind == "lstm" or any(_has_lstm(layer) for layer in account.inside)
+def _gated_kinds(account: LayerAccount) -> set[str]:
+    """The kinds of layers with gates in it: each is told in full once."""
+    found = {account.kind} & set(_GATED)
+    return found.union(*map(_gated_kinds, account.inside))

@@ -2,70 +2,103 @@
 
 from __future__ import annotations
 
-from gatewise.explain.accounting import GateAccount, LayerAccount, MatrixAccount, OutputForm
-from gatewise.explain.arithmetic import Expression, Number, Power, equation, plus, times, written
-from gatewise.explain.document import Block, Formulas, Paragraph, Points, Section, Table
+from gatewise.explain.accounting import LayerAccount
+from gatewise.explain.arithmetic import Number, Power, equation, plus, times, written
+from gatewise.explain.document import Block, Formulas, Paragraph, Points, Section
+from gatewise.explain.gated_words import GatedWords
 from gatewise.explain.language import Words
-from gatewise.explain.phrases import option_texts, shape_text, symbolic_shape, unbroken
+from gatewise.explain.phrases import unbroken
 from gatewise.explain.text_width import NO_BREAK
 
+_VARIANTS = ("peephole", "projection_units", "coupled_gates", "layer_norm")
+"""Arguments that change the count."""
 
-class LstmWords:
-    """The sections about one LSTM (or LSTM cell).
 
-    Args:
-        account: with gates.
-        words: the language.
-        level: of the sections' headings.
-    """
+class LstmWords(GatedWords):
+    """The sections about one LSTM (or LSTM cell), its variants included."""
 
     def __init__(self, account: LayerAccount, words: Words, level: int) -> None:
-        self.account, self.words, self.level = account, words, level
-        self.H: int = account.sizes["units"] or 0
-        self.F: int = account.sizes["features"] or 0
-        self.steps = account.sizes.get("steps")
-        self.biased = any(matrix.name == "bias" for matrix in account.matrices)
-        self.is_cell = not account.forms
+        super().__init__(account, words, level)
+        self.is_plain = not any(name in account.options for name in _VARIANTS)
 
-    def in_full(self) -> list[Section]:
-        """Every section: for the first such layer."""
-        found = [
-            self.units(), self.equations(), self.by_gate(), self.by_matrix(), self.formulas(), self.output_shapes(),
-            self.what_does_not_count(), self.in_pytorch(), self.options(),
-        ]  # fmt: skip
-        return [section for section in found if section is not None]
-
-    def in_short(self) -> list[Section]:
-        """The sections that hold this layer's own numbers: for layers after the first."""
-        found = [self.by_gate(), self.by_matrix(), self.options()]
-        return [section for section in found if section is not None]
-
-    def headline(self) -> list[Block]:
-        """The count in one line, and what its letters mean."""
-        _, account = self.words._, self.account
-        assert account.arithmetic is not None
-        letters = _("F = {F} is the number of features at each step, H = {H} is `units`.").format(F=self.F, H=self.H)
-        four = _(
-            "The 4 stands for three gates (input, forget, output) and the candidate: each has a weight "
-            "matrix for the F + H numbers of [h, x] and its own bias."
-        )
-        if not self.biased:
-            four = _(
-                "The 4 stands for three gates (input, forget, output) and the candidate: each has a weight "
-                "matrix for the F + H numbers of [h, x], and with use_bias=False no bias."
+    def why_so_many(self) -> str:
+        _ = self.words._
+        if self.G == 3:
+            return _(
+                "The 3 stands for two gates (input, output) and the candidate: with coupled gates the forget gate is "
+                "1 - i and has no weights."
             )
-        formulas = Formulas((written(account.arithmetic, letters=True), equation(account.arithmetic)))
-        return [formulas, Paragraph(self.words.joined(letters, four))]
+        if self.biased:
+            return _(
+                "The 4 stands for three gates (input, forget, output) and the candidate: each has a weight "
+                "matrix for the F + H numbers of [h, x] and its own bias."
+            )
+        return _(
+            "The 4 stands for three gates (input, forget, output) and the candidate: each has a weight "
+            "matrix for the F + H numbers of [h, x], and with use_bias=False no bias."
+        )
+
+    def equation_lines(self) -> list[tuple[str, str]]:
+        _, options = self.words._, self.account.options
+        joined = "N(W_{s} x) + N(U_{s} h)" if options.get("layer_norm") else "W_{s} [h, x]"
+        sees = {"i": "C[t-1]", "f": "C[t-1]", "o": "C[t]"} if options.get("peephole") else {}
+        lines = []
+        for gate in self.account.gates:
+            s = gate.symbol
+            terms = [joined.format(s=s), *([f"b_{s}"] if self.biased else [])]
+            terms += [f"p_{s} * {sees[s]}"] if s in sees else []
+            name = "g" if s == "c" else s
+            lines.append((f"{name} = {gate.activation}({' + '.join(terms)})", self.gate_name(gate)))
+        forget = "f"
+        if self.G == 3:
+            lines.append(("f = 1 - i", _("forget gate: 0 parameters")))
+        kept = f"{forget} * C[t-1] + i * g"
+        clip = options.get("cell_clip")
+        kept = kept if clip is None else f"clip({kept}, -{clip:g}, {clip:g})"
+        candidate = next(gate.activation for gate in self.account.gates if gate.name == "candidate")
+        out = f"{candidate}(N(C[t]))" if options.get("layer_norm") else f"{candidate}(C[t])"
+        lines.append((f"C[t] = {kept}", _("cell state: 0 parameters")))
+        if options.get("projection_units"):
+            lines.append((f"h[t] = W_p (o * {out})", _("hidden state, the output, projected")))
+        else:
+            lines.append((f"h[t] = o * {out}", _("hidden state, the output: 0 parameters")))
+        return lines
+
+    def states(self) -> tuple[str, ...]:
+        _ = self.words._
+        return (
+            _(
+                "return_state adds the last h and the last C after the output: [output, h, C]. C is not in the "
+                "output otherwise."
+            ),
+            _(
+                "stateful=True changes no shape and no count. It fixes the batch size, and the states stay: "
+                "sequence k of a batch begins with the h and C that sequence k of the batch before ended with, "
+                "until reset_states(). With stateful=False every batch begins with zeros. In either case h and "
+                "C are values that come and go, not parameters."
+            ),
+            _(
+                "The output has as many steps as the input. For another number, repeat the last output "
+                "(RepeatVector) or let a second LSTM begin with the states of the first (encoder and decoder). "
+                "An input that exists at the first step only is filled up with zeros."
+            ),
+        )
 
     def units(self) -> Section:
         """What `units` is, and in what sense the two readings are right."""
         _, H = self.words._, self.H
+        projected = self.account.options.get("projection_units")
         length = _(
             "units={H} is the length of the hidden state h and of the cell state C, and with them of the "
             "three gates, of the candidate and of the output at every step: the next layer sees {H} "
             "features. It has nothing to do with the number of features that come in, nor with the number "
             "of time steps."
         )
+        if projected:
+            length = _(
+                "units={H} is the length of the cell state C, and with it of the gates and of the candidate. The "
+                "hidden state h, the output at every step, is made of it by the projection and has {P} numbers."
+            )
         chain = _(
             "It is not the number of cells in a chain. There is one cell. The chain in the usual picture is "
             "that one cell at one moment after another: at each step it reads x[t] and its own h[t-1] and "
@@ -75,20 +108,13 @@ class LstmWords:
         return Section(
             _("What `units` is"),
             (
-                Paragraph(length.format(H=H)),
+                Paragraph(length.format(H=H, P=projected)),
                 Paragraph(chain.format(runs=self._runs())),
                 Paragraph(_("Two readings are in use, and both have something right:")),
                 Points(self._readings()),
             ),
             self.level,
         )
-
-    def _runs(self) -> str:
-        ngettext = self.words.ngettext
-        if self.steps is None:
-            return self.words._("It runs as many times as the data has steps.")
-        text = ngettext("Here it runs once.", "Here it runs {n} times, once for each step.", self.steps)
-        return text.format(n=self.steps)
 
     def _readings(self) -> tuple[str, ...]:
         _, H, F = self.words._, self.H, self.F
@@ -114,117 +140,18 @@ class LstmWords:
             "this layer has {total}."
         )
         one, total = self._each(Number(F), Number(1)), self.words.count(self.account.size)
+        if not self.is_plain:
+            return block.format(H=H), neurons.format(H=H, total=total)
         return (
             block.format(H=H),
             neurons.format(H=H, total=total),
             copies.format(H=H, arithmetic=unbroken(times(H, 4, one)), total=total),
         )
 
-    def _each(self, F: Number, H: Number) -> Expression:
-        """The count of one gate: (F + H) x H + H."""
-        return plus(times(plus(F, H), H), H) if self.biased else times(plus(F, H), H)
-
-    def gate_name(self, gate: GateAccount) -> str:
-        _ = self.words._
-        names = {
-            "input": _("input gate"),
-            "forget": _("forget gate"),
-            "candidate": _("candidate"),
-            "output": _("output gate"),
-        }
-        return names[gate.name]
-
-    def equations(self) -> Section:
-        """What one step computes, in the textbook's form."""
-        _ = self.words._
-        left = {"c": "g"}
-        lines = []
-        for gate in self.account.gates:
-            s = gate.symbol
-            bias = f" + b_{s}" if self.biased else ""
-            lines.append((f"{left.get(s, s)} = {gate.activation}(W_{s} [h, x]{bias})", self.gate_name(gate)))
-        candidate = next(gate.activation for gate in self.account.gates if gate.name == "candidate")
-        lines.append(("C[t] = f * C[t-1] + i * g", _("cell state: 0 parameters")))
-        lines.append((f"h[t] = o * {candidate}(C[t])", _("hidden state, the output: 0 parameters")))
-        width = max(len(formula) for formula, _name in lines)
-        text = _(
-            "[h, x] is h[t-1] and x[t] joined to one vector of length {H} + {F} = {both}; * multiplies "
-            "number by number. The parameters are all in the first four lines."
-        ).format(H=self.H, F=self.F, both=self.H + self.F)
-        if {gate.activation for gate in self.account.gates} == {"sigmoid", "tanh"}:
-            ranges = _("sigmoid puts out numbers between 0 and 1, tanh numbers between -1 and 1.")
-            text = self.words.joined(text, ranges)
-        return Section(
-            _("What one step computes"),
-            (
-                Formulas(tuple(f"{formula:<{width}}    {name}" for formula, name in lines)),
-                Paragraph(text),
-            ),
-            self.level,
-        )
-
-    def by_gate(self) -> Section:
-        """The textbook's matrices and the count of each gate."""
-        _, count = self.words._, self.words.count
-        gates = self.account.gates
-        total = times(len(gates), gates[0].arithmetic)
-        size = sum(gate.size for gate in gates)
-        rows = [
-            (
-                f"{gate.symbol}  {self.gate_name(gate)}",
-                f"W_{gate.symbol}: {gate.textbook_matrix[0]} x {gate.textbook_matrix[1]}",
-                f"b_{gate.symbol}: {gate.textbook_bias[0]}" if gate.textbook_bias else "-",
-                written(gate.arithmetic),
-                count(gate.size),
-            )
-            for gate in gates
-        ]
-        header = (_("gate"), _("matrix"), _("bias"), _("arithmetic"), _("parameters"))
-        table = Table(header, (*rows, (_("all four"), "", "", written(total), count(size))), right=(4,), total=True)
-        text = _(
-            "W is H x (H + F), as in {product}. Books that write [h, x] W_f instead have it the other way round, "
-            "(H + F) x H; the numbers are the same."
-        ).format(product="W_f [h, x] + b_f" if self.biased else "W_f [h, x]")
-        return Section(_("Gate by gate, as in the textbooks"), (table, Paragraph(text)), self.level)
-
-    def by_matrix(self) -> Section:
-        """Keras's matrices, their columns, and how they make the textbook's."""
-        _, count = self.words._, self.words.count
-        own = [matrix for matrix in self.account.matrices if matrix.parts]
-        header = (_("weight"), _("shape"), _("in letters"), _("arithmetic"), _("parameters"))
-        rows = [self._matrix_row(matrix) for matrix in own]
-        total = written(plus(*(matrix.size for matrix in own)))
-        table = Table(
-            header, (*rows, (_("together"), "", "", total, count(sum(m.size for m in own)))), right=(4,), total=True
-        )
-        firsts = [(self.gate_name(gate), gate.parts[0]) for gate in self.account.gates]
-        columns = tuple((name, f"[..., {part.start}:{part.stop}]") for name, part in firsts)
-        names = ", ".join(matrix.name for matrix in own)
-        order = _(
-            "The four gates stand side by side, {H} columns each, in the order {order}; get_weights() returns {names}:"
-        ).format(H=self.H, order=", ".join(gate.symbol for gate in self.account.gates), names=names)
-        blocks: list[Block] = [table, Paragraph(order), Table((_("gate"), _("columns")), columns)]
-        blocks.append(Paragraph(_("The textbook's form, made from these (`layer` is this layer):")))
-        f = next(gate for gate in self.account.gates if gate.name == "forget").parts[0]
-        cut = f"[:, {f.start}:{f.stop}]"
-        shape = f"{self.H} x {self.H + self.F}"
-        code = [f"W_f = np.hstack([layer.recurrent_kernel{cut}.T, layer.kernel{cut}.T])    # {shape}"]
-        if self.biased:
-            code.append(f"b_f = layer.bias[{f.start}:{f.stop}]")
-        blocks.append(Formulas(tuple(code)))
-        others = [matrix for matrix in self.account.matrices if not matrix.parts]
-        if others:
-            more = _("Besides these the layer holds: {names}.")
-            blocks.append(Paragraph(more.format(names=", ".join(f"{m.name} {shape_text(m.shape)}" for m in others))))
-        return Section(_("Matrix by matrix, as Keras keeps them"), tuple(blocks), self.level)
-
-    def _matrix_row(self, matrix: MatrixAccount) -> tuple[str, ...]:
-        arithmetic = written(matrix.arithmetic) if matrix.arithmetic is not None else ""
-        letters = f"({', '.join(matrix.letters)}{',' if len(matrix.letters) == 1 else ''})"
-        return matrix.name, shape_text(matrix.shape), letters, arithmetic, self.words.count(matrix.size)
-
-    def formulas(self) -> Section:
+    def formulas(self) -> Section | None:
         """The forms of the formula, and the mistake of putting in 1 for the output size."""
+        if not self.is_plain:
+            return None
         _, H, F = self.words._, self.H, self.F
         f, h = Number(F, "F"), Number(H, "H")
         bias = (Number(1),) if self.biased else ()
@@ -269,68 +196,10 @@ class LstmWords:
             Paragraph(factor.format(ratio=ratio)),
         ]
 
-    def output_shapes(self) -> Section | None:
-        """The table of return_sequences and return_state, and what stateful changes."""
-        if self.is_cell:
-            return None
-        _, H = self.words._, self.H
-        rows = tuple(self._form_row(form) for form in self.account.forms)
-        table = Table(("return_sequences", "return_state", _("output"), ""), rows)
-        sequences = _(
-            "return_sequences chooses between h of the last step and h of every step. At each step h has "
-            "{H} numbers either way; it is steps that are returned or left out, never units."
-        )
-        state = _(
-            "return_state adds the last h and the last C after the output: [output, h, C]. C is not in the "
-            "output otherwise."
-        )
-        stateful = _(
-            "stateful=True changes no shape and no count. It fixes the batch size, and the states stay: "
-            "sequence k of a batch begins with the h and C that sequence k of the batch before ended with, "
-            "until reset_states(). With stateful=False every batch begins with zeros. In either case h and "
-            "C are values that come and go, not parameters."
-        )
-        other = _(
-            "The output has as many steps as the input. For another number, repeat the last output "
-            "(RepeatVector) or let a second LSTM begin with the states of the first (encoder and decoder). "
-            "An input that exists at the first step only is filled up with zeros."
-        )
-        points = Points((sequences.format(H=H), state, stateful, other))
-        letters = [Paragraph(text) for text in self._letters_of_shapes()]
-        return Section(_("Output shapes"), (table, *letters, points), self.level)
-
-    def _letters_of_shapes(self) -> list[str]:
-        """What N and T mean, if they occur."""
-        _ = self.words._
-        named = {"batch": _("N is the batch size; it may be anything."), "steps": _("T is the number of time steps.")}
-        sentences = [text for name, text in named.items() if self.account.sizes[name] is None]
-        return [self.words.joined(*sentences)] if sentences else []
-
-    def _form_row(self, form: OutputForm) -> tuple[str, ...]:
-        time_major = bool(self.account.options.get("time_major"))
-        shapes = [symbolic_shape(shape, time_major) for shape in form.shapes]
-        output = shapes[0] if len(shapes) == 1 else f"[{', '.join(shapes)}]"
-        chosen = self.words._("← this layer") if form.chosen else ""
-        return str(form.return_sequences), str(form.return_state), output, chosen
-
-    def what_does_not_count(self) -> Section:
-        """Steps, batch, and options that leave the count alone."""
-        _, F = self.words._, self.F
-        steps = _(
-            "The number of time steps: the same weights serve every step. It need not be given; "
-            "input_shape=(None, {F}) takes sequences of any length. Nor are lagged inputs x[t-1], x[t-2], "
-            "... needed as features, one for each unit or otherwise: a sample is a window of shape (steps, "
-            "features), and the state carries what came before."
-        )
-        batch = _("The batch size: all sequences of a batch use the same weights.")
-        options = _(
-            "stateful, return_sequences, return_state, go_backwards, unroll, masks, dropout and the "
-            "activations: they change what is computed or returned, not what is stored."
-        )
-        return Section(_("What does not change the count"), (Points((steps.format(F=F), batch, options)),), self.level)
-
-    def in_pytorch(self) -> Section:
+    def in_pytorch(self) -> Section | None:
         """Why torch.nn.LSTM of the same sizes has more."""
+        if not self.is_plain:
+            return None
         _, H, F, count = self.words._, self.H, self.F, self.words.count
         own = sum(gate.size for gate in self.account.gates)
         if not self.biased:
@@ -348,8 +217,3 @@ class LstmWords:
             )
             text = text.format(F=F, H=H, arithmetic=unbroken(plus(own, 4 * H)), more=4 * H)
         return Section(_("Why PyTorch shows 4H more"), (Paragraph(text),), self.level)
-
-    def options(self) -> Section | None:
-        """What the arguments that differ from their defaults do."""
-        texts = option_texts(self.account, self.words)
-        return Section(self.words._("Options of this layer"), (Points(texts),), self.level) if texts else None

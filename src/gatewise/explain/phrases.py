@@ -23,9 +23,18 @@ def option_texts(account: LayerAccount, words: Words) -> tuple[str, ...]:
         "recurrent_dropout": _(
             "recurrent_dropout={value}: in training, this part of h[t-1] is set to zero; no parameters."
         ),
+        "reset_after": _("reset_after=False: the reset gate comes before the product, with one bias for each gate."),
+        "peephole": _("peephole=True: the gates see the cell too, through a weight for each unit."),
+        "cell_clip": _("cell_clip={value}: the cell state is cut off at -{value} and {value}; no parameters."),
+        "projection_units": _("projection_units={value}: h is projected to {value} numbers by a matrix of its own."),
+        "coupled_gates": _("coupled_gates=True: the forget gate is 1 - i, so it has no weights."),
+        "layer_norm": _("layer_norm=True: products and cell are normalised (N), times gains that are trained."),
+        "zoneout_cell": _("zoneout_cell={value}: in training, this part of C keeps its value at a step."),
+        "zoneout_output": _("zoneout_output={value}: in training, this part of h keeps its value at a step."),
+        "merge_mode": "",  # told where the two outputs are
     }
-    fewer = (4 if account.kind == "lstm" else 1) * H
-    texts = [known[name].format(value=value, n=fewer) for name, value in options.items()]
+    fewer = max(len(account.gates), 1) * H
+    texts = [known[name].format(value=value, n=fewer) for name, value in options.items() if known[name]]
     frozen = account.non_trainable_size
     if frozen:
         text = _("Frozen: {n} of the {total} parameters are there, and training does not change them.")
@@ -48,3 +57,15 @@ def symbolic_shape(shape: tuple[int | None, ...], time_major: bool = False) -> s
     letters = ["T", "N"] if time_major and len(shape) == 3 else ["N", "T"]
     named = [letters[k] if size is None and k < 2 else str(size) for k, size in enumerate(shape)]
     return f"({', '.join(named)}{',' if len(named) == 1 else ''})"
+
+
+def call_text(account: LayerAccount) -> str:
+    """LSTM(10), Bidirectional(GRU(4)): the layer as one writes it, with what matters."""
+    if account.kind == "stack":
+        return f"[{', '.join(call_text(cell) for cell in account.inside)}]"
+    if account.kind in ("time_distributed", "bidirectional", "rnn"):
+        return f"{account.cls}({call_text(account.inside[0])})"
+    if {"input_dim", "output_dim"} <= set(account.sizes):
+        return f"{account.cls}({account.sizes['input_dim']}, {account.sizes['output_dim']})"
+    first = next((account.sizes[name] for name in ("units", "filters") if account.sizes.get(name)), None)
+    return account.cls if first is None else f"{account.cls}({first})"

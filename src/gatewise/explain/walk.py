@@ -6,7 +6,7 @@ layer that is not built yet is described from its arguments and an input shape, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from gatewise import tree
 from gatewise.explain.accounting import LayerAccount, MatrixAccount, Part
-from gatewise.explain.arithmetic import Expression
+from gatewise.explain.arithmetic import Expression, Number, plus, times
 from gatewise.layer import Layer
 from gatewise.layers.copies import made_anew
 from gatewise.model import Model
@@ -93,10 +93,21 @@ class Walk:
         item_bytes = np.dtype(dtype).itemsize
         return MatrixAccount(name, tuple(shape), number, counted, trainable, item_bytes, letters, parts, arithmetic)
 
-    def rest(self, layer: Layer, described: Iterable[Any] = ()) -> tuple[MatrixAccount, ...]:
-        """A row for each variable of the layer itself that no row describes yet."""
+    def rest(
+        self, layer: Layer, described: Iterable[Any] = (), letters: Mapping[str, tuple[str, ...]] | None = None
+    ) -> tuple[MatrixAccount, ...]:
+        """A row for each variable of the layer itself that no row describes yet, sizes multiplied out.
+
+        `letters` has the letters of some variables' shapes, by name.
+        """
         known = {id(variable) for variable in described}
-        return tuple(self.matrix(v.name, v.shape, v) for v in layer._own_variables() if id(v) not in known)
+        rows = []
+        for v in layer._own_variables():
+            if id(v) not in known:
+                named = (letters or {}).get(v.name, ())
+                named = named if len(named) == len(v.shape) else ()
+                rows.append(self.matrix(v.name, v.shape, v, letters=named, arithmetic=_product(v.shape, named)))
+        return tuple(rows)
 
 
 def _counter_of(layer: Layer) -> Counter:
@@ -154,15 +165,59 @@ def _by_weights(layer: Layer, shape: Any, walk: Walk) -> LayerAccount:
         if shape is None:
             return unknown(layer, walk)
         layer = built_twin(layer, shape, walk)
+    matrices = walk.rest(layer, letters=_letters_of(layer))
+    inside = walk.inside(layer)
     return LayerAccount(
         layer.name,
         type(layer).__name__,
         input_shape=known_input(layer, shape),
         output_shape=output_shape_of(layer, shape),
         trainable=layer.trainable,
-        matrices=walk.rest(layer),
-        inside=walk.inside(layer),
+        matrices=matrices,
+        inside=inside,
+        sizes={name: getattr(layer, name) for name in _SIZES if isinstance(getattr(layer, name, None), int)},
+        arithmetic=_total_of(matrices, inside),
     )
+
+
+_SIZES = ("units", "filters", "input_dim", "output_dim", "num_heads", "key_dim", "groups")
+
+_LETTERS = {
+    "Embedding": {"embeddings": ("input_dim", "output_dim")},
+    "Conv1D": {"kernel": ("K", "F", "filters"), "bias": ("filters",)},
+    "Conv2D": {"kernel": ("K1", "K2", "F", "filters"), "bias": ("filters",)},
+    "Conv1DTranspose": {"kernel": ("K", "filters", "F"), "bias": ("filters",)},
+    "DepthwiseConv1D": {"kernel": ("K", "F", "D"), "bias": ("F x D",)},
+    "SeparableConv1D": {
+        "depthwise_kernel": ("K", "F", "D"), "pointwise_kernel": ("1", "F x D", "filters"), "bias": ("filters",),
+    },
+    "BatchNormalization": dict.fromkeys(("gamma", "beta", "moving_mean", "moving_variance"), ("F",)),
+    "LayerNormalization": dict.fromkeys(("gamma", "beta"), ("F",)),
+}  # fmt: skip
+"""Letters of weights' shapes, by the name of the layer's class."""
+
+
+def _letters_of(layer: Layer) -> dict[str, tuple[str, ...]]:
+    found = next((_LETTERS[c.__name__] for c in type(layer).__mro__ if c.__name__ in _LETTERS), {})
+    return found if getattr(layer, "groups", 1) == 1 else {}
+
+
+def _product(shape: Sequence[int], letters: tuple[str, ...]) -> Expression | None:
+    """A size as the product of its axes."""
+    if not shape:
+        return None
+    numbers = [Number(n, letter) for n, letter in zip(shape, letters or [None] * len(shape), strict=True)]
+    return times(*numbers) if len(numbers) > 1 else numbers[0]
+
+
+def _total_of(matrices: Sequence[MatrixAccount], inside: Sequence[LayerAccount]) -> Expression | None:
+    """The rows and the layers inside added up; None where one has no formula, or an array stands twice."""
+    terms = [row.arithmetic for row in matrices if row.counted]
+    terms += [layer.arithmetic for layer in inside if layer.size]
+    alone = all(row.counted for layer in inside for row in layer.all_matrices())
+    if not terms or not alone or any(term is None for term in terms):
+        return None
+    return plus(*[term for term in terms if term is not None])
 
 
 def built_twin(layer: Layer, shape: Any, walk: Walk) -> Any:
