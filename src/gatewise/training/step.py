@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gatewise import masks, regularizers, tree
 from gatewise.context import collected_losses
 from gatewise.ragged import Ragged
@@ -47,7 +49,7 @@ class Stepping(Preparing):
         flat = outputs if isinstance(outputs, list) else [outputs]
         found = _masks_of(flat, batch)
         objective = self._objective_for(batch, flat)
-        total, parts, back = objective.forward(batch.y, flat, batch.weights, found)
+        total, parts, back = objective.forward(_targets(batch, found), flat, batch.weights, found)
         penalized = self._penalized()
         if not (objective.has_loss or added or penalized):
             raise ValueError(
@@ -98,7 +100,8 @@ class Stepping(Preparing):
         with collected_losses() as added:
             outputs = self._outputs_of(batch)
         found = _masks_of(outputs, batch)
-        total, parts, _ = self._objective_for(batch, outputs).forward(batch.y, outputs, batch.weights, found)
+        objective = self._objective_for(batch, outputs)
+        total, parts, _ = objective.forward(_targets(batch, found), outputs, batch.weights, found)
         total += sum(map(float, added)) + sum(float(v.regularizer(v.array)) for v in self._penalized())
         self._count(batch, Outcome(total, parts, outputs, found))
 
@@ -106,7 +109,13 @@ class Stepping(Preparing):
         objective = self._objective
         assert objective is not None
         objective.update(
-            batch.y, outcome.outputs, batch.weights, outcome.masks, outcome.loss, outcome.parts, batch.size
+            _targets(batch, outcome.masks),
+            outcome.outputs,
+            batch.weights,
+            outcome.masks,
+            outcome.loss,
+            outcome.parts,
+            batch.size,
         )
 
     def _outputs_of(self, batch: Batch) -> list:
@@ -180,3 +189,17 @@ def _masks_of(outputs: Sequence[Any], batch: Batch) -> list:
         return found
     pairs = zip(found, batch.target_masks, strict=True)
     return [a if b is None else b if a is None or a.shape != b.shape else a & b for a, b in pairs]
+
+
+def _targets(batch: Batch, found: Sequence[Any]) -> list | None:
+    """The targets; where they are NaN in masked steps (a usual padding), zeros in their place, which count nothing."""
+    if batch.y is None or all(mask is None for mask in found):
+        return batch.y
+    pairs = zip(batch.y, found, strict=True)
+    return [y if mask is None or y is None else _finite_where_masked(y, mask) for y, mask in pairs]
+
+
+def _finite_where_masked(y: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    if y.dtype.kind != "f" or y.shape[: mask.ndim] != mask.shape or math.isfinite(y.sum()):
+        return y
+    return np.where(mask.reshape(*mask.shape, *[1] * (y.ndim - mask.ndim)), y, y.dtype.type(0))
