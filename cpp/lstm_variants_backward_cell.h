@@ -1,4 +1,4 @@
-// Variants of the LSTM: the gradients at one step, which are the equations of lstm_variants.h, differentiated.
+// Variants of the LSTM: the gradients at one step, from the equations of lstm_variants.h.
 //
 //     dh~ = (1 - l) dh    dm = dh~ projection^T    do = dm a(c~)    dc~ = (1 - k) dc + dm o a'(c~) + p_o dz_o
 //     dz_i = dc~ g s'    dz_f = dc~ c[t-1] s'    dz_g = dc~ i a'    coupled: dz_i = dc~ (g - c[t-1]) s'
