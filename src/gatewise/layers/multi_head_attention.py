@@ -63,7 +63,7 @@ class MultiHeadAttention(Layer):
     query that may attend to nothing gets zeros from the heads.
     Output (N, T, output_shape), with `return_attention_scores=True` also the weights (N, num_heads, T, S).
     Layers inside: query_dense, key_dense, value_dense (kernel (D, heads, key_dim), bias (heads, key_dim)), with
-    use_gate gate_dense, and output_dense (kernel (heads, value_dim, output), bias (output,)).
+    use_gate _gate_dense (as files of Keras call it), and output_dense (kernel (heads, value_dim, output), bias (output,)).
 
     Raises:
         ValueError: for inputs and masks that do not fit each other.
@@ -145,7 +145,7 @@ class MultiHeadAttention(Layer):
         self.query_dense = self._projection(query, self.key_dim, "query")
         self.key_dense = self._projection(key, self.key_dim, "key")
         if self.use_gate:
-            self.gate_dense = self._projection(query, self.value_dim, "gate", "sigmoid")
+            self._gate_dense = self._projection(query, self.value_dim, "gate", "sigmoid")
         self.value_dense = self._projection(value, self.value_dim, "value")
         result = self.projected_shape or (query[-1],)
         lead, wide, made = _LEAD[: rank - 1], "yz", _MADE[: len(result)]
@@ -296,7 +296,7 @@ class MultiHeadAttention(Layer):
             query = only(query, layout.places(asks, query.shape))
             value, key = (only(x, layout.places(is_asked, x.shape)) for x in (value, key))
         parts = [(self.query_dense, query), (self.key_dense, key), (self.value_dense, value)]
-        parts += [(self.gate_dense, query)] if self.use_gate else []
+        parts += [(self._gate_dense, query)] if self.use_gate else []
         projected = [dense.differentiate([x], None, training, None) for dense, x in parts]
         heads, weights, heads_back = self._attend([y for y, _ in projected], permitted, training, layout)
         y, output_back = self.output_dense.differentiate([heads], None, training, None)
