@@ -223,3 +223,9 @@ def test_a_cell_alone_computes_one_step():
     for a, b in zip(layer(x[:, None], initial_state=[h, c]), [y, *states], strict=True):
         np.testing.assert_array_equal(a, b)
     assert [s.shape for s in tree.leaves(cell.get_initial_state(5))] == [(5, 3), (5, 3)]
+
+
+def test_an_activity_regularizer_of_simple_rnn_says_that_it_does_nothing():
+    with pytest.warns(UserWarning, match="no effect, as in Keras 3. Put layers.ActivityRegularization"):
+        layer = layers.SimpleRNN(3, activity_regularizer="l2")
+    assert layer.activity_regularizer is None

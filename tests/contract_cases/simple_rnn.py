@@ -32,7 +32,7 @@ CASES = [
     _simple_rnn("gelu", activation="gelu", return_sequences=True),
     _simple_rnn("softmax", activation="softmax", return_sequences=True),
     _simple_rnn("user's activation", activation=lambda x: x / (1 + x * x)),
-    _simple_rnn("regularized", kernel_regularizer="l2", activity_regularizer="l2", bias_regularizer="l1"),
+    _simple_rnn("regularized", kernel_regularizer="l2", bias_regularizer="l1"),
     _simple_rnn("constrained", kernel_constraint="max_norm", recurrent_constraint="unit_norm"),
     _simple_rnn("dropout", dropout=0.4, recurrent_dropout=0.3, seed=3, is_random=True),
     _simple_rnn("initializers", kernel_initializer="he_normal", recurrent_initializer="zeros", bias_initializer="ones"),

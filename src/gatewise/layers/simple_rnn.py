@@ -7,6 +7,7 @@ Elman 1990.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from gatewise.layers.cell import given_arguments
@@ -60,7 +61,8 @@ class SimpleRNN(CellLayer):
         units: H, the length of the hidden state h; any number of time steps uses the same weights.
         activation: name or function.  use_bias: whether there is a bias.
         kernel_*, recurrent_*, bias_*: initializers, regularizers and constraints of the three weights.
-        activity_regularizer: of the output.
+        activity_regularizer: accepted, with a warning, and without effect, as in Keras 3; put an ActivityRegularization
+            after the layer instead.
         dropout, recurrent_dropout: fraction of x and of h[t-1] set to zero in training, the same at every step.
         return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major: see
             `RNN`.
@@ -113,7 +115,14 @@ class SimpleRNN(CellLayer):
         time_major: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(given_arguments(locals()), **kwargs)
+        given = given_arguments(locals())
+        if given.pop("activity_regularizer") is not None:
+            warnings.warn(
+                "SimpleRNN(activity_regularizer=...) has no effect, as in Keras 3. Put "
+                "layers.ActivityRegularization(l1=..., l2=...) after the layer.",
+                stacklevel=2,
+            )
+        super().__init__(given, **kwargs)
 
     @property
     def _is_seeded(self) -> bool:
