@@ -15,7 +15,7 @@ ROOMS = [
     ["version", "suggest", "config", "kernels"],
     ["variable", "autodiff", "tree", "context", "masks", "arguments", "validation", "serialization", "random"]
     + ["activations", "initializers", "regularizers", "constraints", "configuration", "saveable", "weights"]
-    + ["graph", "described", "ragged", "stepper", "operation_stepper"],
+    + ["graph", "added_ends", "described", "ragged", "stepper", "operation_stepper"],
     ["layer", "probing", "ops"],
     ["layers"],
     ["backend"],

@@ -1,4 +1,4 @@
-"""What holds while layers run on a thread: the mode, the names that weights are made under, the losses collected."""
+"""What holds while layers run on a thread: the mode, the names that weights are made under, what layers add."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class _Running(threading.local):
         self.training: bool | None = None
         self.scopes: list[str] = []
         self.losses: list[Any] | None = None
+        self.metrics: list[tuple[str, Any]] | None = None
 
 
 running = _Running()
@@ -52,6 +53,22 @@ def record_loss(loss: Any) -> None:
     """Hand a loss to the innermost `collected_losses` block, if there is one."""
     if running.losses is not None:
         running.losses.append(loss)
+
+
+@contextmanager
+def collected_metrics() -> Iterator[list[tuple[str, Any]]]:
+    """The list of (name, value) that layers add with `add_metric` within the block."""
+    outer, running.metrics = running.metrics, []
+    try:
+        yield running.metrics
+    finally:
+        running.metrics = outer
+
+
+def record_metric(name: str, value: Any) -> None:
+    """Hand a number to look at to the innermost `collected_metrics` block, if there is one."""
+    if running.metrics is not None:
+        running.metrics.append((name, value))
 
 
 @contextmanager

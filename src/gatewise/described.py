@@ -14,6 +14,7 @@ class Described(WeightOwner):
 
     _name: str
     _inbound_nodes: list[Node]
+    _added_losses: list[Any] | None = None
 
     @property
     def name(self) -> str:
@@ -36,8 +37,16 @@ class Described(WeightOwner):
 
     @property
     def losses(self) -> list[Any]:
-        """The weights' regularization terms."""
-        return [v.regularizer(v.array) for v in self.trainable_weights if v.regularizer is not None]
+        """The weights' regularization terms, and what layers added in the last call that was no training step."""
+        found = [v.regularizer(v.array) for v in self.trainable_weights if v.regularizer is not None]
+        if self._added_losses is None:
+            return [*found, *(function() for function in self.loss_functions())]
+        return [*found, *self._added_losses]
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics in attributes of the layer, and of those inside it."""
+        return self.held_metrics()
 
     def _connected(self, what: str) -> Node:
         if not self._inbound_nodes:

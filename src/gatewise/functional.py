@@ -8,17 +8,20 @@ from typing import Any
 import numpy as np
 
 from gatewise import masks, ragged, tree, validation
+from gatewise.added_ends import AddedEnds
 from gatewise.arguments import CallArguments, describe, is_array
 from gatewise.graph import Graph, Node, SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers.input_layer import InputLayer
 from gatewise.model import Model
+from gatewise.variable import structure_clock
 
 
 class Functional(Model):
     """The layers between symbolic inputs and outputs."""
 
     _uses_call = False
+    _ends: AddedEnds | None = None
 
     def __init__(
         self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any
@@ -209,7 +212,10 @@ class Functional(Model):
         )
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
-        outputs, found, back = self._graph.forward(self.prepared(inputs), self._mask_list(mask), training)
+        graph = self._graph if self._ends is None else self._ends.graph
+        outputs, found, back = graph.forward(self.prepared(inputs), self._mask_list(mask), training)
+        if self._ends is not None:
+            outputs, found, back = self._ends.told(outputs, found, back)
         single = len(outputs) == 1
 
         def pullback(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
@@ -218,8 +224,17 @@ class Functional(Model):
         return self._with_masks(outputs, found), pullback
 
     def infer(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
-        outputs, found = self._graph.run(self.prepared(inputs), self._mask_list(mask), training)
+        graph = self._graph if self._ends is None else self._ends.graph
+        outputs, found = graph.run(self.prepared(inputs), self._mask_list(mask), training)
+        if self._ends is not None:
+            outputs, found, _ = self._ends.told(outputs, found, None)
         return self._with_masks(outputs, found)
+
+    def _add_symbolic(self, method: str, tensor: Any, name: str | None) -> None:
+        known = () if self._ends is None else self._ends.wanted
+        self._ends = AddedEnds(self, (*known, (name, tensor)))
+        self._layers_of_ends = self._ends.layers
+        structure_clock.tick()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         y = super().__call__(*args, **kwargs)

@@ -218,8 +218,17 @@ class Layer(Steppable, Described):
         if not self._uses_call and (tracing() or autodiff.is_traced(*leaves)):
             y = self._apply_native(leaves, mask, training, call.structure)
         else:
-            y = self.compute(leaves, mask, training, call.structure)
+            y = self._computed_alone(leaves, mask, training, call.structure)
         self._attach_masks(leaves, y, mask)
+        return y
+
+    def _computed_alone(self, leaves: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
+        """`compute`; where no one else gathers the losses that layers add, they are kept for `losses`."""
+        if running.losses is not None or not (self._uses_call or hasattr(self, "layers")):
+            return self.compute(leaves, mask, training, structure)
+        with collected_losses() as found:
+            y = self.compute(leaves, mask, training, structure)
+        self._added_losses = found
         return y
 
     def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
@@ -238,6 +247,8 @@ class Layer(Steppable, Described):
         if self.activity_regularizer is not None:
             for leaf in tree.leaves(y):
                 record_loss(self.activity_regularizer(leaf) / max(len(leaf), 1))
+        for function in self._loss_functions:
+            record_loss(function())
         return y
 
     def differentiate(self, inputs: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
@@ -249,6 +260,8 @@ class Layer(Steppable, Described):
             y, pullback = self.forward(*own, mask=mask, training=training, structure=structure)
             if own is not inputs:
                 pullback = _cast_back(pullback, inputs)
+        if self._loss_functions:
+            pullback = self._with_loss_functions(pullback)
         if self.activity_regularizer is None:
             return y, pullback
         pairs = [regularizers.forward_of(self.activity_regularizer)(leaf) for leaf in tree.leaves(y)]
@@ -264,6 +277,26 @@ class Layer(Steppable, Described):
             return pullback(total if isinstance(y, list | tuple) else total[0], wants_dx)
 
         return y, regularized
+
+    def _with_loss_functions(self, pullback: Any) -> Any:
+        """Record the losses of the functions given to `add_loss`; the pullback with their gradients added."""
+        variables = [v for v in self.trainable_variables if v.dtype.startswith("float")]
+
+        def total(*values: Any) -> Any:
+            with traced_values(dict(zip(variables, values, strict=True))):
+                return sum(function() for function in self._loss_functions)
+
+        loss, back = autodiff.vjp(total, *(v.array for v in variables))
+        record_loss(loss)
+
+        def with_functions(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
+            d_inputs, gradients = pullback(dy, wants_dx)
+            gradients = dict(gradients)
+            for variable, slope in zip(variables, back(np.ones_like(loss)), strict=True):
+                gradients[variable] = gradients[variable] + slope if variable in gradients else slope
+            return d_inputs, gradients
+
+        return with_functions
 
     def _in_own_type(self, inputs: Sequence[Any]) -> Sequence[Any]:
         """Floats, and integers where the layer takes none, in its float type; the same object if they are already."""
@@ -298,6 +331,9 @@ class Layer(Steppable, Described):
 
     def _run_call(self, leaves: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
         """Call the user's `call` with the arguments folded back, its mask and mode where it takes them."""
+        if not self.is_operation:
+            # `x *= 2` changes an array in place; in Keras it is another tensor, and the caller's stays as it is.
+            leaves = [x.copy() if type(x) is np.ndarray else x for x in leaves]
         args, kwargs = ((leaves[0],), {}) if structure is None else structure.fill(leaves)
         accepted = call_parameters(type(self))
         if mask is not None and "mask" in accepted:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gatewise import tree
-from gatewise.context import collected_losses
+from gatewise.context import collected_losses, collected_metrics
 from gatewise.graph import SymbolicTensor
 from gatewise.variable import assignments_undone
 
@@ -47,5 +47,5 @@ def trial(layer: Any, leaves: Sequence[Any], structure: Any, size: int = _TRIAL_
         else leaf
         for leaf in leaves
     ]
-    with collected_losses(), assignments_undone():
+    with collected_losses(), collected_metrics(), assignments_undone():
         return layer.infer(*values, mask=None, training=False, structure=structure)

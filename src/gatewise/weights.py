@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import constraints, initializers, regularizers, tree
+from gatewise import autodiff, constraints, initializers, regularizers, tree
 from gatewise.arguments import describe, standard_dtype
-from gatewise.context import record_loss, running
+from gatewise.context import record_loss, record_metric, running
+from gatewise.graph import SymbolicTensor
 from gatewise.saveable import Saveable
 from gatewise.variable import Variable, structure_clock
 
@@ -28,6 +29,7 @@ class WeightOwner(Saveable):
     _dtype: str
     _trainable: bool
     _variables: list[Variable]
+    _loss_functions: tuple[Any, ...] = ()
 
     def add_weight(
         self,
@@ -69,10 +71,76 @@ class WeightOwner(Saveable):
         structure_clock.tick()
         return variable
 
-    def add_loss(self, loss: Any) -> None:
-        """Add a term to the loss of the model; inside `call`, its gradient flows."""
+    def add_loss(self, loss: Any, inputs: Any = None) -> None:
+        """Add a term to the loss of the model, or a list of them.
+
+        Args:
+            loss: inside `call` a number or an array (which is summed), whose gradient flows.  Outside a function
+                without arguments, evaluated at every step; for a functional model also a symbolic tensor.
+            inputs: accepted for Keras 2's sake.
+
+        Raises:
+            ValueError: for a number outside of `call`: it would change nothing.
+        """
         for term in loss if isinstance(loss, list | tuple) else [loss]:
-            record_loss(term() if callable(term) else term)
+            if isinstance(term, SymbolicTensor):
+                self._add_symbolic("add_loss", term, None)
+            elif running.scopes:
+                record_loss(_summed(term() if callable(term) else term))
+            elif callable(term):
+                self._loss_functions = (*self._loss_functions, term)
+            else:
+                raise ValueError(
+                    f"{type(self).__name__}.add_loss outside of call() was given a number, {describe(term)}: it does "
+                    "not change with the weights. Give a function, add_loss(lambda: ...), or call add_loss in call()."
+                )
+
+    def add_metric(self, value: Any, name: str | None = None, aggregation: str | None = "mean") -> None:
+        """Show the mean of a number over an epoch's batches among the metrics, under this name.
+
+        Args:
+            value: inside `call` a number, or an array (of which each element counts); for a functional model outside of
+                it, a symbolic tensor.
+            name: its key in the history and in `evaluate(return_dict=True)`.
+            aggregation: accepted for Keras 2's sake.
+
+        Raises:
+            ValueError: without a name, or for a number outside of `call`.
+        """
+        if not isinstance(name, str):
+            raise ValueError(f"{type(self).__name__}.add_metric needs a name to show the number under: name='...'.")
+        if isinstance(value, SymbolicTensor):
+            self._add_symbolic("add_metric", value, name)
+        elif running.scopes:
+            record_metric(name, np.array(autodiff.plain(value)))
+        else:
+            raise ValueError(
+                f"{type(self).__name__}.add_metric('{name}') outside of call() was given a number, {describe(value)}. "
+                "Call it in call(), where there is a new one for each batch."
+            )
+
+    def _add_symbolic(self, method: str, tensor: Any, name: str | None) -> None:
+        """What `add_loss` and `add_metric` do with a symbolic tensor: only functional models can."""
+        raise ValueError(
+            f"{type(self).__name__}.{method} was given {tensor!r}, which has no value yet. A Model(inputs, outputs) "
+            f"takes such tensors: model.{method}(...)."
+        )
+
+    def loss_functions(self) -> list[Any]:
+        """The functions given to `add_loss`, of this layer and those inside it."""
+        return [*self._loss_functions, *(f for layer in self.sublayers() for f in layer.loss_functions())]
+
+    def held_metrics(self) -> list[Any]:
+        """The metrics in attributes of this layer, and of those inside it."""
+        found: dict[int, Any] = {}
+        for key, value in vars(self).items():
+            if key not in _UNTRACKED:
+                for item in tree.leaves(value):
+                    if hasattr(item, "update_state") and hasattr(item, "reset_state"):
+                        found.setdefault(id(item), item)
+        for layer in self.sublayers():
+            found.update((id(metric), metric) for metric in layer.held_metrics() if id(metric) not in found)
+        return list(found.values())
 
     def sublayers(self) -> list[Any]:
         """The layers held in attributes, lists, tuples and dictionaries of this layer, in order of assignment."""
@@ -177,3 +245,8 @@ class WeightOwner(Saveable):
                 "the number of features of its input. Call it on data, give it input_shape=(...), or use .build(shape)."
             )
         return sum(v.size for v in self.weights)
+
+
+def _summed(loss: Any) -> Any:
+    """A term of a loss as one number: Keras adds up what has more."""
+    return loss if np.ndim(autodiff.plain(loss)) == 0 else loss.sum()

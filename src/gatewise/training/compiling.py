@@ -87,6 +87,7 @@ class Compiled:
         if objective is None or len(objective.names) != n_outputs:
             names = self._known_output_names() or [f"output_{k + 1}" for k in range(n_outputs)]
             objective = self._objective = _objective(self._compiled_with or {}, names)
+            objective.held = self.held_metrics()  # type: ignore[attr-defined]
         return objective
 
     @property
@@ -102,6 +103,7 @@ class Compiled:
     def reset_metrics(self) -> None:
         """Begin all running means anew."""
         if self._objective is not None:
+            self._objective.held = self.held_metrics()  # type: ignore[attr-defined]
             self._objective.reset()
 
     def get_metrics_result(self) -> dict[str, float]:

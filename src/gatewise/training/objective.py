@@ -51,6 +51,10 @@ class Objective:
         self.unweighted: list[list[Any]] | None = None
         self.weighted: list[list[Any]] = []
         self._keyed: list[tuple[str, Any]] = []
+        self.held: list[Any] = []
+        """Metrics in attributes of the model and its layers, which those update themselves."""
+        self.added: dict[str, Any] = {}
+        """The mean of each number that layers add with `add_metric`."""
         self._accepted: set[tuple] = set()
         """(output, shape of a sample's target, shape of the output) where only the shapes mattered, and did fit."""
 
@@ -174,17 +178,30 @@ class Objective:
             for metric in metrics:
                 metrics_module.update(metric, y_true[k], y_pred[k], None if weights is None else weights[k], masks[k])
 
+    def count_added(self, told: Sequence[tuple[str, Any]]) -> None:
+        """Count what layers added with `add_metric` in a batch into running means."""
+        for name, value in told:
+            if name not in self.added:
+                self.added[name] = metrics_module.Mean(name=name)
+            self.added[name].update_state(value)
+
     @property
     def metrics(self) -> list[Any]:
         """All metrics, the mean loss first."""
-        return [self.loss_tracker, *self.output_trackers.values(), *(metric for _, metric in self._keyed)]
+        compiled = [metric for _, metric in self._keyed]
+        return [self.loss_tracker, *self.output_trackers.values(), *self.held, *compiled, *self.added.values()]
 
     def results(self) -> dict[str, float]:
         """The running means by name, the loss first."""
         logs = {"loss": self.loss_tracker.result()}
         for tracker in self.output_trackers.values():
             logs[tracker.name] = tracker.result()
-        for key, metric in self._keyed:
+        named = self._keyed
+        if self.held or self.added:
+            named = [*((metric.name, metric) for metric in self.held), *named]
+            taken = {key for key, _ in named}
+            named += [(key, metric) for key, metric in self.added.items() if key not in taken]
+        for key, metric in named:
             result = metric.result()
             if isinstance(result, dict):
                 logs.update(result)

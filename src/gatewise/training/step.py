@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise import masks, regularizers, tree
-from gatewise.context import collected_losses
+from gatewise.context import collected_losses, collected_metrics
 from gatewise.ragged import Ragged
 from gatewise.training import data
 from gatewise.training.data import Batch
@@ -19,12 +19,13 @@ from gatewise.variable import ParameterStore, Variable, structure_clock
 
 
 class Outcome(NamedTuple):
-    """What a batch gave: the total loss, each output's loss, the flat outputs, and their masks."""
+    """What a batch gave: the total loss, each output's loss, the flat outputs, their masks, what `add_metric` told."""
 
     loss: float
     parts: Sequence[float]
     outputs: list
     masks: list
+    told: list
 
 
 class Stepping(Preparing):
@@ -44,7 +45,7 @@ class Stepping(Preparing):
         return outcome.loss, gradients
 
     def _loss_and_gradients(self, batch: Batch, training: bool = True) -> tuple[Outcome, dict]:
-        with collected_losses() as added:
+        with collected_losses() as added, collected_metrics() as told:
             outputs, pullback = self.differentiate(batch.x, batch.mask, training, batch.structure)  # type: ignore[attr-defined]
         flat = outputs if isinstance(outputs, list) else [outputs]
         found = _masks_of(flat, batch)
@@ -66,7 +67,7 @@ class Stepping(Preparing):
             slope = slope_of(1.0)
             before = gradients.get(variable)
             gradients[variable] = slope if before is None else before + slope
-        return Outcome(total, parts, flat, found), gradients
+        return Outcome(total, parts, flat, found, told), gradients
 
     def _objective_for(self, batch: Batch, outputs: list) -> Objective:
         """The objective; checks the targets of a subclassed model, whose outputs' shapes were not known before."""
@@ -97,13 +98,13 @@ class Stepping(Preparing):
     def _test_batch(self, batch: Batch) -> None:
         """The loss and the metrics of a batch, counted into the running means."""
         batch = self._padded_batch(batch) if batch.is_ragged else batch
-        with collected_losses() as added:
+        with collected_losses() as added, collected_metrics() as told:
             outputs = self._outputs_of(batch)
         found = _masks_of(outputs, batch)
         objective = self._objective_for(batch, outputs)
         total, parts, _ = objective.forward(_targets(batch, found), outputs, batch.weights, found)
         total += sum(map(float, added)) + sum(float(v.regularizer(v.array)) for v in self._penalized())
-        self._count(batch, Outcome(total, parts, outputs, found))
+        self._count(batch, Outcome(total, parts, outputs, found, told))
 
     def _count(self, batch: Batch, outcome: Outcome) -> None:
         objective = self._objective
@@ -117,6 +118,8 @@ class Stepping(Preparing):
             outcome.parts,
             batch.size,
         )
+        if outcome.told:
+            objective.count_added(outcome.told)
 
     def _outputs_of(self, batch: Batch) -> list:
         """The outputs, flat, of the model outside of training."""

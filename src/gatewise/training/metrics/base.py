@@ -6,15 +6,16 @@ float64 whatever the metric's dtype, so that a long epoch loses nothing.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from gatewise import config, initializers
+from gatewise import autodiff, config, initializers, tree
 from gatewise.serialization import deserialize_object, serialize_object
 from gatewise.training.losses.pairs import same_rank
-from gatewise.variable import Variable
+from gatewise.variable import Variable, on_trial
 
 
 class Metric:
@@ -24,6 +25,11 @@ class Metric:
         dtype: float type, in the configuration; default `config.floatx()`.
         name: default the class's name in snake case.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "update_state" in vars(cls):
+            cls.update_state = _of_plain_values(vars(cls)["update_state"])
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or config.unique_name(config.snake_case(type(self).__name__))
@@ -87,6 +93,20 @@ class Metric:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def _of_plain_values(update_state: Callable[..., Any]) -> Callable[..., Any]:
+    """A class's `update_state` that may be called in the `call` of a layer: while that is traced, and on trial."""
+
+    @functools.wraps(update_state)
+    def update(self: Metric, *args: Any, **kwargs: Any) -> Any:
+        if on_trial():
+            return None
+        if autodiff.is_traced(*args, *kwargs.values()):
+            args, kwargs = tree.map_leaves(autodiff.plain, args), tree.map_leaves(autodiff.plain, kwargs)
+        return update_state(self, *args, **kwargs)
+
+    return update
 
 
 def samplewise(values: Any, sample_weight: Any, reduce: Callable[..., Any]) -> tuple[Any, Any]:
