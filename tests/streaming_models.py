@@ -79,7 +79,7 @@ def nested():
 MODELS = {
     "lstm_dense": lambda: sequential(layers.LSTM(8), layers.Dense(1)),
     "stack": lambda: sequential(
-        lstm(7), layers.Dropout(0.5), lstm(17), layers.LSTM(4), layers.Dense(3), layers.Dense(2)
+        lstm(7), layers.Dropout(0.5), lstm(17), layers.LSTM(4), layers.Dense(3, "tanh"), layers.Dense(2, "sigmoid")
     ),
     "every_step": lambda: sequential(lstm(6), layers.TimeDistributed(layers.Dense(3)), layers.Dense(1)),
     "activations": lambda: sequential(layers.Dense(4, "gelu"), lstm(3, activation="relu"), layers.Dense(3, "softmax")),

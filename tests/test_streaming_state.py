@@ -192,7 +192,7 @@ def test_streams_on_several_threads(make):
 
 
 def test_one_stream_on_two_threads_is_refused():
-    stream = sequential(layers.LSTM(3), layers.Dense(1, "tanh")).stream()
+    stream = sequential(layers.LSTM(3), layers.Dense(2, "softmax")).stream()
     with stream._lock, pytest.raises(RuntimeError, match=r"give each thread a stream.fork\(\) of its own"):
         stream.step(np.zeros((1, F)))
 

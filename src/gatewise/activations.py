@@ -140,10 +140,15 @@ def soft_shrink(x: Any, threshold: float = 0.5) -> Pair:
 # ---- sigmoids -----------------------------------------------------------------------------------------
 
 
+def _by_kernel(name: str, x: np.ndarray) -> np.ndarray:
+    """What the kernels compute within recurrent layers, so that it is the same everywhere, to the last bit."""
+    known = x if x.dtype.char in "fd" and x.dtype.isnative else x.astype("float64")
+    return kernels.activation_forward(name, known.reshape(-1)).reshape(x.shape).astype(x.dtype, copy=False)
+
+
 def _logistic(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)) without overflow, and accurate where it is near 0."""
-    decay = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, decay) / (1 + decay)
+    return _by_kernel("sigmoid", x)
 
 
 @_activation()
@@ -156,7 +161,7 @@ def sigmoid(x: Any) -> Pair:
 @_activation()
 def tanh(x: Any) -> Pair:
     """tanh(x)."""
-    y = np.tanh(_floats(x))
+    y = _by_kernel("tanh", _floats(x))
     return y, _times(1 - y * y)
 
 
@@ -212,7 +217,7 @@ def softsign(x: Any) -> Pair:
 def tanh_shrink(x: Any) -> Pair:
     """x - tanh(x)."""
     x = _floats(x)
-    t = np.tanh(x)
+    t = _by_kernel("tanh", x)
     return x - t, _times(t * t)
 
 
@@ -253,7 +258,7 @@ def hard_silu(x: Any) -> Pair:
 def mish(x: Any) -> Pair:
     """x tanh(softplus(x)).  Source: Misra 2020."""
     x = _floats(x)
-    t = np.tanh(np.logaddexp(x, 0))
+    t = _by_kernel("tanh", np.logaddexp(x, 0))
     return x * t, _times(t + x * (1 - t * t) * _logistic(x))
 
 

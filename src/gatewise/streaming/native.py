@@ -27,6 +27,8 @@ from gatewise.stepper import LayerUse, Stepper
 from gatewise.streaming.inputs import StreamInput, step_mask
 from gatewise.streaming.plan import Plan, PlanStep
 
+_KERNEL_ACTIVATIONS = (activations.linear, activations.sigmoid, activations.tanh)
+
 _CHANGE_NOTHING = (
     Dropout, SpatialDropout1D, GaussianNoise, GaussianDropout, AlphaDropout, Identity, ActivityRegularization
 )  # fmt: skip
@@ -200,8 +202,10 @@ def _link_of(step: PlanStep, states: list[list[np.ndarray]]) -> _Link | None:
     if type(layer) is Masking and use.is_timed:
         return _Link(layer, ("masking", float(layer.mask_value)))
     if type(layer) is Dense:
-        left = None if layer.activation is activations.linear else layer.activation
-        return _Link(layer, ("dense", layer.units, "linear"), lambda: _dense_arrays(layer), left)
+        # Of these activations, and no others, the layer's numbers are the kernels'.
+        known = next((f.__name__ for f in _KERNEL_ACTIVATIONS if layer.activation is f), None)
+        left = None if known else layer.activation
+        return _Link(layer, ("dense", layer.units, known or "linear"), lambda: _dense_arrays(layer), left)
     return _recurrent(layer, step, states) if type(step.stepper) is RecurrentStepper else None
 
 
