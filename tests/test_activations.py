@@ -114,3 +114,15 @@ def test_only_built_in_functions_have_kernels():
     assert activations.kernel_name(activations.threshold) is None
     assert activations.kernel_name(lambda x: x) is None
     assert activations.kernel_name(np.tanh) is None
+
+
+def test_every_name_of_keras():
+    names = (
+        "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear "
+        "log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus "
+        "sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold"
+    )
+    for name in names.split():
+        assert activations.get(name) is getattr(activations, name)
+        config = {"class_name": "function", "config": name, "module": "builtins"}
+        assert activations.get(config) is activations.get(name)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gatewise import constraints
+from gatewise import config, constraints
 
 W = np.random.default_rng(0).normal(size=(4, 3))
 
@@ -50,3 +50,12 @@ def test_get():
         constraints.get("maxnrom")
     with pytest.raises(TypeError, match="give it a method __call__"):
         constraints.Constraint()(W)
+
+
+def test_every_name_of_keras():
+    for name in ("MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"):
+        cls = getattr(constraints, name)
+        for known in (name, config.snake_case(name), cls, cls(), {"class_name": name, "config": {}}):
+            assert type(constraints.get(known)) is cls
+    for old, name in {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm"}.items():
+        assert type(constraints.get(old)) is getattr(constraints, name)

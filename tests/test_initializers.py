@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gatewise import initializers, random
+from gatewise import config, initializers, random
 from golden import load
 
 CASES = list(load.cases("losses_metrics", "initializers"))
@@ -100,6 +100,47 @@ def test_global_seed():
     second = [initializers.get("glorot_uniform")((3, 3)) for _ in range(2)]
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(*first)
+
+
+@pytest.mark.parametrize("window", ["hann", "hamming", "blackman", "bartlett", "boxcar", None])
+def test_stft_is_a_fourier_transform(window):
+    frame = np.random.default_rng(0).normal(size=8)
+    real = initializers.STFT("real", window, scaling=None, periodic=True)((8, 1, 5), dtype="float64")
+    imaginary = initializers.STFT("imag", window, scaling=None, periodic=True)((8, 1, 5), dtype="float64")
+    weights = real[:, 0, 0]  # at frequency 0 the kernel is the window
+    found = np.einsum("t,tcf->f", frame, real) + 1j * np.einsum("t,tcf->f", frame, imaginary)
+    np.testing.assert_allclose(found, np.fft.rfft(frame * weights), atol=1e-12)
+    density = initializers.STFT("real", window)((8, 1, 5), dtype="float64")[:, 0, 0]
+    assert np.sum(density**2) == pytest.approx(8.0 if window is None else 1.0)
+    layer = initializers.get("STFTInitializer")
+    assert initializers.deserialize(initializers.serialize(layer)).get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("options", [{"side": "x"}, {"window": "x"}, {"scaling": "x"}])
+def test_stft_refuses(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        initializers.STFT(**options)
+    with pytest.raises(ValueError, match="frame's length"):
+        initializers.STFT(window=np.ones(3))((8, 1, 5))
+
+
+def test_every_name_of_keras():
+    """dir(keras.initializers) and the names that keras.initializers.get knows, Keras 3.15."""
+    classes = [
+        "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "LecunNormal",
+        "LecunUniform", "Ones", "Orthogonal", "RandomNormal", "RandomUniform", "STFT", "TruncatedNormal",
+        "VarianceScaling", "Zeros",
+    ]  # fmt: skip
+    for name in classes:
+        cls = getattr(initializers, name)
+        for known in (name, config.snake_case(name), cls, cls(), {"class_name": name, "config": {}}):
+            assert type(initializers.get(known)) is cls
+    more = {"IdentityInitializer": "Identity", "OrthogonalInitializer": "Orthogonal", "STFTInitializer": "STFT"}
+    more |= {"normal": "RandomNormal", "uniform": "RandomUniform", "one": "Ones", "zero": "Zeros"}
+    for name, meaning in more.items():
+        assert type(initializers.get(name)) is getattr(initializers, meaning)
+    for name in ("IdentityInitializer", "OrthogonalInitializer", "STFTInitializer", "stft", "deserialize", "serialize"):
+        assert hasattr(initializers, name)
 
 
 def test_get():

@@ -107,3 +107,10 @@ def test_configurations():
 def test_bad_input(wrong, message):
     with pytest.raises(ValueError, match=message):
         wrong()
+
+
+def test_every_name_of_keras():
+    names = ["L1", "L1L2", "L2", "OrthogonalRegularizer", "l1", "l1_l2", "l2", "orthogonal_regularizer"]
+    for name in names:
+        assert hasattr(regularizers, name) and callable(regularizers.get(name))
+    assert regularizers.get("l1l2")(np.ones(2)) == 0  # Keras 1

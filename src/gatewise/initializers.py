@@ -93,6 +93,58 @@ class Identity(Initializer):
         return {} if self.gain == 1.0 else {"gain": self.gain}
 
 
+_WINDOWS = {
+    "hann": np.hanning, "hamming": np.hamming, "blackman": np.blackman, "bartlett": np.bartlett, "boxcar": np.ones,
+}  # fmt: skip
+
+
+@_registry.add("STFTInitializer")
+class STFT(Initializer):
+    """The real or imaginary half of a short-time Fourier transform: a kernel (frame length, channels, frequencies).
+
+    Args:
+        side: "real" or "imag".
+        window: a name ("hann", "hamming", "blackman", "bartlett", "boxcar"), an array (frame length,), or None.
+        scaling: what the window is divided by: "density" the root of its sum of squares, "spectrum" its sum, or None.
+        periodic: leave the window's last sample out, as its period begins anew there.
+    """
+
+    def __init__(
+        self, side: str = "real", window: Any = "hann", scaling: str | None = "density", periodic: bool = False
+    ) -> None:
+        choices = (("side", side, ("real", "imag")), ("scaling", scaling, ("density", "spectrum", None)))
+        for name, value, allowed in choices:
+            if value not in allowed:
+                raise ValueError(f"STFT: {name} must be one of {allowed}; got {value!r}.")
+        if isinstance(window, str) and window not in _WINDOWS:
+            raise ValueError(f"STFT: window must be an array, None, or one of {', '.join(_WINDOWS)}; got {window!r}.")
+        self.side, self.scaling, self.periodic = side, scaling, periodic
+        self.window = deserialize_object(window) if isinstance(window, dict) else window
+
+    def __call__(self, shape: Shape, dtype: Any = None) -> np.ndarray:
+        frame, _, n_frequencies = shape
+        angle = np.pi * np.outer(np.arange(frame), np.arange(n_frequencies)) / max(n_frequencies - 1, 1)
+        kernel = np.cos(angle) if self.side == "real" else -np.sin(angle)
+        if self.window is not None:
+            window = self._window_of(frame)
+            kernel *= window[:, None]
+            if self.scaling is not None:
+                kernel /= math.sqrt(np.sum(window**2)) if self.scaling == "density" else np.sum(np.abs(window))
+        return np.broadcast_to(kernel[:, None], tuple(shape)).astype(dtype or config.floatx())
+
+    def _window_of(self, frame: int) -> np.ndarray:
+        if isinstance(self.window, str):
+            return _WINDOWS[self.window](frame + 1)[:-1] if self.periodic else _WINDOWS[self.window](frame)
+        window = np.asarray(self.window, "float64")
+        if window.shape != (frame,):
+            raise ValueError(f"STFT: the window must have the frame's length, ({frame},); got shape {window.shape}.")
+        return window
+
+    def get_config(self) -> dict[str, Any]:
+        window = serialize_object(self.window)
+        return {"side": self.side, "window": window, "periodic": self.periodic, "scaling": self.scaling}
+
+
 # ---- random -------------------------------------------------------------------------------------------
 
 
@@ -317,6 +369,7 @@ class Orthogonal(_Random):
 zeros, ones, constant, identity = Zeros, Ones, Constant, Identity
 random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
 variance_scaling, orthogonal = VarianceScaling, Orthogonal
+IdentityInitializer, OrthogonalInitializer, STFTInitializer, stft = Identity, Orthogonal, STFT, STFT
 glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
 he_uniform, he_normal, lecun_uniform, lecun_normal = HeUniform, HeNormal, LecunUniform, LecunNormal
 

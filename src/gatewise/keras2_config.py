@@ -10,8 +10,12 @@ _ACTIVATIONS = ("activation", "recurrent_activation")
 
 def with_old_meanings(written: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     """A model's layers, with names that mean the same today: the hard_sigmoid of Keras 1 and 2 was another function."""
-    old = any("batch_input_shape" in data.get("config", {}) or has_old_nodes(data) for data in written)
-    return [_renamed(data) for data in written] if old else written
+    return [_renamed(data) for data in written] if any(map(_is_old, written)) else written
+
+
+def _is_old(data: dict[str, Any]) -> bool:
+    """True for a layer as Keras 1 or 2 wrote it: with batch_input_shape, old nodes, or without its module."""
+    return "batch_input_shape" in data.get("config", {}) or has_old_nodes(data) or "module" not in data
 
 
 def has_old_nodes(data: dict[str, Any]) -> bool:

@@ -59,7 +59,7 @@ def _as_keras_holds(value: float) -> float:
     return float(np.dtype(config.floatx()).type(value))
 
 
-@_registry.add()
+@_registry.add("l1l2")
 class L1L2(_HandDerived):
     """l1 sum |x| + l2 sum x^2."""
 

@@ -210,3 +210,17 @@ def test_references_to_nothing(part):
         tensor["keras_history"] = ["nobody", 0, 0]
     with pytest.raises(ValueError, match=r"no tensor \['d', 3, 0\]|layer 'd' needs a tensor"):
         model_from_json(json.dumps(config))
+
+
+def test_an_old_model_without_an_input_means_the_old_hard_sigmoid():
+    layers_ = [
+        {"class_name": "LSTM", "config": {"units": 2, "recurrent_activation": "hard_sigmoid"}},
+        {"class_name": "Activation", "config": {"activation": "hard_sigmoid"}},
+    ]
+    model = gw.Sequential.from_config({"name": "old", "layers": layers_})
+    assert model.layers[0].get_config()["recurrent_activation"] == "hard_sigmoid_keras2"
+    assert model.layers[1].get_config()["activation"] == "hard_sigmoid_keras2"
+    again = gw.Sequential.from_config(
+        gw.Sequential([gw.layers.LSTM(2, recurrent_activation="hard_sigmoid")]).get_config()
+    )
+    assert again.layers[0].get_config()["recurrent_activation"] == "hard_sigmoid"
