@@ -37,6 +37,12 @@ def test_own_layer_and_loss():
     assert share == pytest.approx(90, abs=5)
 
 
+def test_streaming():
+    text = output_of("streaming")
+    assert "as predict: True" in text and "restored: True" in text
+    assert last_number(text, "mean error") < 0.2
+
+
 def test_the_list_names_every_example():
     listed = set(re.findall(r"`(\w+\.py)`", (EXAMPLES / "README.md").read_text(encoding="utf-8")))
     assert listed == {path.name for path in EXAMPLES.glob("*.py")}
