@@ -210,6 +210,18 @@ def test_batches_are_padded_to_their_own_longest():
     assert seen == [((3, 5, 2), 9), ((3, 7, 2), 16), ((1, 2, 2), 2)]
 
 
+def test_tokens_for_an_input_of_fixed_length():
+    model = gw.Sequential([gw.Input((9,)), layers.Embedding(9, 3), layers.LSTM(4)])
+    assert_each(model.predict(TOKENS), [model(t[None])[0] for t in TOKENS])
+
+
+def test_frames_of_a_convolutional_layer():
+    frames = [RNG.normal(size=(t, 4, 2)).astype("float32") for t in LENGTHS]
+    layer = layers.ConvLSTM1D(2, 3, padding="same")
+    assert_each(layer(frames), [layer(f[None])[0] for f in frames])
+    assert_each(gw.Sequential([layer]).predict(frames, batch_size=3), [layer(f[None])[0] for f in frames])
+
+
 def test_a_fixed_number_of_steps_is_kept_to():
     model = gw.Sequential(
         [gw.Input((7, 2)), layers.LSTM(3, return_sequences=True), layers.TimeDistributed(layers.Dense(1))]
@@ -322,6 +334,18 @@ def test_a_layer_that_cannot_use_a_mask_says_so():
 
 
 REFUSED = {
+    "samples of different lengths": (
+        lambda: layers.Dense(1, name="it")([[1.0, 2.0], [3.0]]),
+        ["'it' (Dense)", "1 to 2 numbers", "features"],
+    ),
+    "samples of different lengths for a model": (
+        lambda: gw.Sequential([gw.Input((5,)), layers.Dense(1)]).predict([np.ones(3), np.ones(5)]),
+        ["input 0", "3 to 5 numbers"],
+    ),
+    "samples of different lengths for a new model": (
+        lambda: gw.Sequential([layers.Dense(1, name="it")]).predict([[1.0, 2.0], [3.0]]),
+        ["'it'", "last of a known length"],
+    ),
     "features": (lambda: layers.LSTM(3)([np.ones((2, 2)), np.ones((3, 3))]), ["(2, 2)", "(3, 3)", "number of steps"]),
     "inner lengths": (lambda: layers.LSTM(3)([[[1.0], [1.0, 2.0]], [[1.0]]]), ["steps differ", "(steps, features)"]),
     "an empty sequence": (lambda: layers.LSTM(3)([np.ones((2, 2)), np.ones((0, 2))]), ["Sequence 1", "no step"]),

@@ -138,6 +138,14 @@ class Functional(Model):
             return [given[0]]
         return CallArguments.arrange((given,), {})[0]
 
+    def check_ragged(self, given: Sequence[Any]) -> None:
+        for k, (leaf, wanted) in enumerate(zip(given, self.inputs, strict=False)):
+            if not isinstance(leaf, ragged.Ragged) or leaf.ndim != 2 or wanted.shape[1:] in ((None,), (None, 1)):
+                continue
+            readers = [node.layer for node in self._graph.nodes if any(x is wanted for x in node.inputs)]
+            if len(wanted.shape) == 2 and any(layer.takes_floats and not layer._uses_call for layer in readers):
+                ragged.refuse_features(leaf, f"Model '{self.name}', input {k} ('{self.input_names[k]}'),")
+
     def _as_input(self, value: Any) -> Any:
         return value if isinstance(value, SymbolicTensor | np.ndarray) else super()._as_input(value)
 

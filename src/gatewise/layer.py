@@ -30,6 +30,7 @@ from gatewise.arguments import (
 from gatewise.context import collected_losses, mode, name_scope, record_loss, running
 from gatewise.described import Described
 from gatewise.graph import Node, SymbolicTensor
+from gatewise.input_spec import check_specs
 from gatewise.stepper import Steppable
 from gatewise.variable import Variable, structure_clock, traced_values, tracing
 
@@ -55,6 +56,7 @@ class Layer(Steppable, Described):
     """The nearest class with a `forward` of its own: what `super().call` runs in a subclass with a `call`."""
     _constructed_with: tuple[tuple, dict[str, Any]]
     activity_regularizer: Any = None
+    input_spec: Any = None
     not_in_config: tuple[str, ...] = ("autocast",)
     in_config_if_true: tuple[str, ...] = ("activity_regularizer",)
 
@@ -208,6 +210,7 @@ class Layer(Steppable, Described):
             )
         if any(isinstance(leaf, SymbolicTensor) for leaf in call.leaves):
             return self._connect(call)
+        self.check_ragged(call.leaves)
         leaves, mask = self._as_inputs(call.leaves, call.mask)
         self.build_for(leaves, call.structure)
         self.check_inputs([leaf.shape for leaf in leaves])
@@ -388,6 +391,13 @@ class Layer(Steppable, Described):
             found.append(values)
         return found, mask
 
+    def check_ragged(self, given: Sequence[Any]) -> None:
+        """Raise ValueError for samples of different lengths where a length is no number of steps."""
+        reads_steps = self.input_rank == 3 or not self.takes_floats or self._uses_call
+        for leaf in given:
+            if isinstance(leaf, ragged.Ragged) and leaf.ndim == 2 and not reads_steps:
+                ragged.refuse_features(leaf, f"Layer '{self.name}' ({type(self).__name__})")
+
     # --- masks -----------------------------------------------------------------------------------------------
 
     input_type: Any = None  # the type of the Input made for it where it comes first; None: its float type
@@ -474,6 +484,8 @@ class Layer(Steppable, Described):
 
     def check_inputs(self, shapes: Sequence[Any]) -> None:
         """Raise ValueError if inputs of these shapes (batch included) do not suit the layer."""
+        if self.input_spec is not None:
+            check_specs(self, self.input_spec, shapes)
 
     def _connect(self, call: CallArguments) -> Any:
         """Make a node: the layer's use on symbolic tensors."""

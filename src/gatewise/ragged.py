@@ -201,6 +201,16 @@ def cut(array: np.ndarray, lengths: Sequence[int]) -> Ragged:
     return Ragged([row[:length] for row, length in zip(array, lengths, strict=True)])
 
 
+def refuse_features(given: Ragged, owner: str) -> None:
+    """Raise ValueError: for `owner` the numbers of a sample are features, not steps."""
+    lengths = given.lengths
+    raise ValueError(
+        f"{owner} takes samples with the same number of features; it was given {len(given)} samples of "
+        f"{min(lengths)} to {max(lengths)} numbers. Sequences are lists of arrays (steps, features), or of tokens for "
+        "an Embedding."
+    )
+
+
 def require_same_lengths(given: Ragged, inputs: Sequence[Any], what: str) -> None:
     """Raise ValueError, naming the first sample, if sequences that go with ragged inputs have other lengths than they.
 

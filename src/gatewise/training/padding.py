@@ -50,8 +50,9 @@ def suited_to(
 
     def of_steps(y: Any, k: int) -> Any:
         # One number a step for one unit: with an axis of its own, or the loss would take the steps for units.
-        is_flat = isinstance(y, Ragged) and y.ndim == 2 and outputs is not None and len(outputs[k].shape) == 3
-        return y.mapped(lambda steps: steps[:, None]) if is_flat and outputs[k].shape[-1] == 1 else y
+        shape = () if outputs is None else outputs[k].shape
+        is_flat = isinstance(y, Ragged) and y.ndim == 2 and len(shape) == 3 and shape[-1] == 1
+        return y.mapped(lambda steps: steps[:, None]) if is_flat else y
 
     found_y = None if ys is None else [of_steps(suited(y, k, "y"), k) for k, y in enumerate(ys)]
     found_weights = None if weights is None else [suited(w, k, "sample_weight") for k, w in enumerate(weights)]

@@ -40,6 +40,8 @@ class Preparing(Compiled):
             data.check_same_length({"x": arrays})
             # A few rows will do; a model that runs on all of a dataset at once would take long.
             self.build_for([a[:32] for a in arrays], structure)  # type: ignore[attr-defined]
+        if any(isinstance(array, Ragged) for array in arrays):
+            self.check_ragged(arrays)  # type: ignore[attr-defined]
         return arrays, structure
 
     def _unknown_kind(self) -> str:
