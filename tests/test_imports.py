@@ -15,7 +15,7 @@ ROOMS = [
     ["version", "suggest", "config", "kernels"],
     ["variable", "autodiff", "tree", "context", "masks", "arguments", "validation", "serialization", "random"]
     + ["activations", "initializers", "regularizers", "constraints", "configuration", "saveable", "weights"]
-    + ["graph", "added_ends", "described", "ragged", "stepper", "operation_stepper"],
+    + ["graph", "added_ends", "input_spec", "described", "ragged", "stepper", "operation_stepper"],
     ["layer", "probing", "ops"],
     ["layers"],
     ["backend"],
@@ -158,7 +158,7 @@ def test_ways_to_import():
 
 @pytest.mark.parametrize(
     ("module", "name", "nearest"),
-    [("layers", "LSMT", "LSTM"), ("optimizers", "Adamm", "Adam"), ("layers", "GRU", "LSTM")],
+    [("layers", "LSMT", "LSTM"), ("optimizers", "Adamm", "Adam"), ("layers", "GRUU", "GRU")],
 )
 def test_a_missing_name_says_what_there_is(module, name, nearest):
     with pytest.raises(AttributeError, match=f"{name}.*{nearest}"):

@@ -136,7 +136,7 @@ class WeightOwner(Saveable):
         for key, value in vars(self).items():
             if key not in _UNTRACKED:
                 for item in tree.leaves(value):
-                    if hasattr(item, "update_state") and hasattr(item, "reset_state"):
+                    if hasattr(item, "update_state") and hasattr(item, "result"):
                         found.setdefault(id(item), item)
         for layer in self.sublayers():
             found.update((id(metric), metric) for metric in layer.held_metrics() if id(metric) not in found)
@@ -180,6 +180,14 @@ class WeightOwner(Saveable):
         for layer in self.sublayers():
             found.update((id(v), v) for v in layer.trainable_weights if id(v) not in found)
         return list(found.values())
+
+    @trainable_weights.setter
+    def trainable_weights(self, weights: Sequence[Variable]) -> None:
+        """Keras 1's way of saying which variables a layer has, made by K.variable."""
+        known = {id(v) for v in self._variables}
+        self._variables.extend(v for v in weights if id(v) not in known)
+        for variable in weights:
+            variable.trainable = True
 
     trainable_variables = trainable_weights
 

@@ -36,6 +36,7 @@ KERAS_MODULES: dict[str, tuple[str, ...]] = {
     "": (
         "gatewise",
         "gatewise.compat.names:KERAS_VERSION as __version__",
+        "gatewise.layers:InputSpec",
         "gatewise.initializers:Initializer",
         "gatewise.regularizers:Regularizer",
         "gatewise.losses:Loss",
@@ -53,6 +54,7 @@ KERAS_MODULES: dict[str, tuple[str, ...]] = {
         "gatewise:Layer",
         "gatewise:Input",
         "gatewise.layers:InputLayer",
+        "gatewise.layers:InputSpec",
     ),
     "initializers": ("gatewise.initializers",),
     "layers": ("gatewise.layers",),

@@ -1,5 +1,6 @@
 """The list of the layers: a line a file, read by type checkers, by editors and, at run time, by __init__.py."""
 
+from gatewise.input_spec import InputSpec as InputSpec
 from gatewise.layer import Layer as Layer
 from gatewise.layers.activation_layers import ELU as ELU
 from gatewise.layers.activation_layers import LeakyReLU as LeakyReLU

@@ -8,7 +8,7 @@ from typing import Any
 from gatewise import config, layers, serialization
 from gatewise.layer import Layer
 
-_NO_CLASSES = ("Input", "REGISTRY")
+_NO_CLASSES = ("Input", "InputSpec", "REGISTRY")
 
 
 class _Table(Mapping[str, Any]):
