@@ -92,6 +92,8 @@ class BatchNormalization(Normalizing):
     Source: Ioffe & Szegedy 2015; Ioffe 2017 (renormalization).
     """
 
+    mixes_samples = True
+
     def __init__(
         self,
         axis: int = -1,
