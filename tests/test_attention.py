@@ -373,6 +373,12 @@ def test_initial_kernels_follow_the_fans_of_their_equation():
     assert not np.array_equal(layer.query_dense.kernel.numpy(), layer.key_dense.kernel.numpy())
 
 
+def test_a_configuration_of_keras_2_is_read():
+    old = {"query_shape": [None, 4, 2], "key_shape": [None, 5, 2], "value_shape": [None, 5, 3]}
+    config = layers.MultiHeadAttention(2, 3, name="heads").get_config()
+    assert layers.MultiHeadAttention.from_config({**config, **old}).get_config() == config
+
+
 def test_heads_are_saved(tmp_path):
     q, v = gw.Input((4, 2)), gw.Input((5, 3))
     model = gw.Model([q, v], layers.MultiHeadAttention(2, 3, value_dim=2, use_gate=True, dropout=0.1)(q, v))

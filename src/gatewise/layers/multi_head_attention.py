@@ -62,8 +62,8 @@ class MultiHeadAttention(Layer):
     `use_causal_mask=True`: a query attends to keys up to its own place.  What they leave out reaches no result, and a
     query that may attend to nothing gets zeros from the heads.
     Output (N, T, output_shape), with `return_attention_scores=True` also the weights (N, num_heads, T, S).
-    Layers inside: query_dense, key_dense, value_dense (kernel (D, heads, key_dim), bias (heads, key_dim)), with
-    use_gate _gate_dense (as files of Keras call it), and output_dense (kernel (heads, value_dim, output), bias (output,)).
+    Layers inside: query_dense, key_dense, value_dense (kernel (D, heads, key_dim), bias (heads, key_dim)), output_dense
+    (kernel (heads, value_dim, output), bias (output,)) and, with use_gate, _gate_dense: the names of Keras's files.
 
     Raises:
         ValueError: for inputs and masks that do not fit each other.
@@ -187,6 +187,11 @@ class MultiHeadAttention(Layer):
         shapes = config.get("shapes_dict")
         if shapes and not self.built:
             self.build(**{name: tuple(shape) for name, shape in shapes.items()})
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A new layer from a configuration; what Keras 2 adds to it, shapes and a way to compute, is left out."""
+        return cls(**{name: value for name, value in config.items() if name not in _KERAS_2_ALONE})
 
     # --- being called ----------------------------------------------------------------------------------------
 
@@ -404,6 +409,7 @@ class MultiHeadAttention(Layer):
 
 
 _LEAD, _MADE = "abcdefghijkl", "mnopqrstuvw"
+_KERAS_2_ALONE = ("query_shape", "key_shape", "value_shape", "softmax_robust_masking")
 _INPUTS = ("query", "value", "key")
 _MASKS = ("query_mask", "value_mask", "key_mask", "attention_mask")
 
