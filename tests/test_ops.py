@@ -302,3 +302,50 @@ def test_what_is_a_tensor():
     assert ops.is_tensor(X) and not ops.is_tensor([1.0, 2.0])
     np.testing.assert_array_equal(ops.convert_to_numpy([1.0, 2.0]), np.array([1.0, 2.0]))
     assert ops.shape(X) == (3, 4) and ops.ndim(X) == 2 and ops.size(X) == 12
+
+
+def tensor(name):
+    return {"class_name": "__keras_tensor__", "config": {"shape": [None, 4, 3], "keras_history": [name, 0, 0]}}
+
+
+def keras_file(class_name, arguments, **settings):
+    """The JSON that Keras writes for a model of one operation: arguments of the function beside its name."""
+    described = {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None, "name": "x"}
+    described |= {"config": {"batch_shape": [None, 4, 3], "dtype": "float32", "name": "x"}, "inbound_nodes": []}
+    node = {"module": "keras.src.ops.numpy", "class_name": class_name, "registered_name": "x", "name": "op"}
+    node |= {"config": {"name": "op", **settings}, "inbound_nodes": [{"args": arguments, "kwargs": {}}]}
+    config = {"name": "m", "trainable": True, "layers": [described, node]}
+    config |= {"input_layers": [["x", 0, 0]], "output_layers": [["op", 0, 0]]}
+    return json.dumps(
+        {"module": "keras", "class_name": "Functional", "config": config, "registered_name": "Functional"}
+    )
+
+
+ALL = {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": None}}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (keras_file("Mean", [tensor("x")], axis=1, keepdims=True), lambda x: x.mean(1, keepdims=True)),
+        (keras_file("GetItem", [tensor("x"), [ALL, -1]]), lambda x: x[:, -1]),
+        (keras_file("GetItem", [tensor("x"), [0, 1]]), lambda x: x[0, 1]),
+        (
+            keras_file("Einsum", [tensor("x"), tensor("x")], subscripts="btf,bsf->bts"),
+            lambda x: np.einsum("btf,bsf->bts", x, x),
+        ),
+        (keras_file("Reshape", [tensor("x")], newshape=[-1, 12]), lambda x: x.reshape(-1, 12)),
+        (keras_file("Transpose", [tensor("x")], axes=[0, 2, 1]), lambda x: x.swapaxes(1, 2)),
+    ],
+)
+def test_operations_in_files_that_keras_wrote(text, expected):
+    model, x = model_from_json(text), a(2, 4, 3)
+    np.testing.assert_allclose(model(x), expected(x), rtol=1e-6)
+    again = model_from_json(model.to_json())
+    np.testing.assert_array_equal(again(x), model(x))
+
+
+def test_a_file_of_keras_s_cannot_name_other_functions_either():
+    for name in ("Fromfile", "Savetxt", "Load", "WhileLoop", "Map", "Vectorize", "CustomGradient"):
+        with pytest.raises(ValueError, match="unknown operation"):
+            model_from_json(keras_file(name, [tensor("x")]))

@@ -24,6 +24,7 @@ from gatewise.sequential import Sequential
 
 _CODE = ("Lambda", "__lambda__")
 _TENSOR = "__keras_tensor__"
+_KERAS_OPERATIONS = "keras.src.ops."
 
 
 # ---- writing ------------------------------------------------------------------------------------------
@@ -228,8 +229,10 @@ def layer_from(data: dict[str, Any], custom_objects: Mapping[str, Any] | None = 
         wanted.pop("build_config", None)
     if data.get("class_name") == "Model" and "layers" in (data.get("config") or {}):
         wanted["class_name"] = "Functional"  # Keras 1 and 2
-    if str(data.get("module")).startswith(ops.__name__):
-        return ops.operation_from_config(str(data.get("class_name")), data.get("config") or {})
+    if str(data.get("module")).startswith((ops.__name__, _KERAS_OPERATIONS)):
+        operation = ops.operation_from_config(str(data.get("class_name")), data.get("config") or {})
+        operation.lists_are_tuples = str(data["module"]).startswith(_KERAS_OPERATIONS)
+        return operation
     return serialization.deserialize_object(wanted, None, custom_objects, "layer")
 
 

@@ -85,7 +85,10 @@ def __dir__() -> list[str]:
 
 
 def operation_from_config(class_name: str, settings: dict[str, Any]) -> Operation:
-    """The node of the function that a file names, by its class ("GetItem") and its settings ({"name": ...}).
+    """The node of the function that a file names, by its class ("GetItem") and its settings.
+
+    Args:
+        settings: {"name": ...}; Keras's files have arguments of the function beside it.
 
     Raises:
         ValueError: unless it is one of the operations here, or one of NumPy's that only computes: a file must not be
@@ -96,4 +99,5 @@ def operation_from_config(class_name: str, settings: dict[str, Any]) -> Operatio
         raise ValueError(suggest.unknown("operation", name, [*public, *_NUMPY_ONLY_IN_FILES]))
     node = operation_named(name)
     node.name = settings.get("name", node.name)
+    node.settings = {key: value for key, value in settings.items() if key != "name"}
     return node

@@ -31,14 +31,24 @@ class Operation(Layer):
     """A function of arrays as a layer: what calling an op on a symbolic tensor puts into the graph."""
 
     is_operation = True
+    lists_are_tuples = False  # True for one from a file of Keras's, which writes x[:, -1] with a list
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         super().__init__(name=config.unique_name(name))
         self.function = function
+        self.settings: dict[str, Any] = {}
+        """Arguments that every call has: those that Keras writes into the configuration of an operation."""
         self.built = True
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.lists_are_tuples and self.function.__name__ == "get_item":
+            args = tuple(tuple(value) if isinstance(value, list) else value for value in args)
+        return super().__call__(*args, **kwargs)
+
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*unwrapped(args), **unwrapped(kwargs))
+        settings = dict(self.settings)
+        first = (settings.pop("subscripts"),) if "subscripts" in settings else ()
+        return self.function(*first, *unwrapped(args), **settings, **unwrapped(kwargs))
 
     def _as_input(self, value: Any) -> Any:
         return value  # constants keep their type
@@ -50,14 +60,14 @@ class Operation(Layer):
         shape_of = getattr(self.function, "shape_of", None)
         if shape_of is not None:
             args, kwargs = ((leaves[0],), {}) if structure is None else structure.fill(leaves)
-            found = shape_of(*args, **kwargs)
+            found = shape_of(*args, **self.settings, **kwargs)
             if found is not None:
                 return SymbolicTensor(found, leaves[0].dtype)
         with np.errstate(all="ignore"):  # the trial's numbers mean nothing
             return probed_outputs(self, leaves, structure)
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name}
+        return {"name": self.name, **self.settings}
 
     def __reduce__(self) -> tuple:
         state = {key: value for key, value in self.__dict__.items() if key not in ("function", "_constructed_with")}
