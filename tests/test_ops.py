@@ -315,7 +315,7 @@ def keras_file(class_name, arguments, **settings):
     node = {"module": "keras.src.ops.numpy", "class_name": class_name, "registered_name": "x", "name": "op"}
     node |= {"config": {"name": "op", **settings}, "inbound_nodes": [{"args": arguments, "kwargs": {}}]}
     config = {"name": "m", "trainable": True, "layers": [described, node]}
-    config |= {"input_layers": [["x", 0, 0]], "output_layers": [["op", 0, 0]]}
+    config |= {"input_layers": ["x", 0, 0], "output_layers": ["op", 0, 0]}
     return json.dumps(
         {"module": "keras", "class_name": "Functional", "config": config, "registered_name": "Functional"}
     )
