@@ -27,6 +27,7 @@ def test_steps_are_what_predict_gives(name, batch, floatx):
         streamed_like_predict(MODELS[name](), x)
 
 
+@pytest.mark.filterwarnings("ignore:.*destroy the mask")
 @pytest.mark.parametrize("name", ["lstm_dense", "every_step", "zero_output", "own_cell", "stacked_cells", "conv_lstm"])
 def test_masks_given_with_the_steps(name):
     x = data(3, 8, F)

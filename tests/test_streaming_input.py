@@ -107,7 +107,7 @@ def test_operations_in_which_steps_meet_are_refused():
         (lambda x: ops.cumsum(x, axis=1), "along axis 1"),
         (lambda x: ops.matmul(x, np.ones((F, 2), "float32")), "use Dense"),
         (lambda x: ops.transpose(x, (0, 2, 1)), "may depend on other steps"),
-        (lambda x: x + np.ones((8, F), "float32"), "has no time axis"),
+        (lambda x: x + np.ones((8, F), "float32"), "does not have the time steps where the others have them"),
     ]:
         x = gw.Input((8, F))
         with pytest.raises(ValueError, match=reason):

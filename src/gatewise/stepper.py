@@ -99,17 +99,26 @@ class Steppable:
         if use.is_timed:
             if not self.stepwise:
                 raise CannotStep(self.not_causal)
-            check_time_axes(use)
         return AsItIs(self, use)
 
 
-def check_time_axes(use: LayerUse) -> None:
-    """Raise CannotStep if an input without the stream's time would be spread over time of another length."""
-    rank = max(len(shape) for shape, timed in zip(use.shapes, use.timed, strict=True) if timed)
+def check_time_axes(use: LayerUse, spread_behind_batch: bool = False) -> None:
+    """Check inputs that are spread to one shape before they are joined number by number.
+
+    Args:
+        spread_behind_batch: whether shapes with fewer axes get axes of length 1 behind the batch; otherwise in front.
+
+    Raises:
+        CannotStep: if time would meet another axis, or an input without time would be spread over the time steps.
+    """
+    ranks = {len(shape) for shape, timed in zip(use.shapes, use.timed, strict=True) if timed}
+    rank = max(ranks)
     for k, (shape, timed) in enumerate(zip(use.shapes, use.timed, strict=True)):
-        axis = 1 - rank + len(shape)  # where broadcasting puts the time axis
-        if not timed and (len(shape) > 1 or axis >= 0) and not (len(shape) == rank and shape[1:2] == (1,)):
+        if timed and len(ranks) == 1:
+            continue
+        place = 1 if len(shape) == rank else None if spread_behind_batch else 1 - rank + len(shape)
+        if timed or len(shape) > rank or (place is not None and place >= 0 and shape[place] != 1):
             raise CannotStep(
-                f"its input {k}, of shape {shape}, has no time axis and another input has; give it an axis of length 1 "
-                "there"
+                f"its input {k}, of shape {shape}, does not have the time steps where the others have them; give it an "
+                "axis of length 1 there"
             )

@@ -13,6 +13,7 @@ import numpy as np
 from gatewise import tree, validation
 from gatewise.arguments import describe, is_array
 from gatewise.layer import Layer
+from gatewise.stepper import LayerUse, Stepper, check_time_axes
 
 Shape = tuple[int | None, ...]
 
@@ -91,6 +92,11 @@ class _Elementwise(Merge):
     """
 
     stepwise = True
+
+    def stepper(self, use: LayerUse) -> Stepper:
+        if use.is_timed:
+            check_time_axes(use, spread_behind_batch=True)
+        return super().stepper(use)
 
     def check_inputs(self, shapes: Sequence[Any]) -> None:
         super().check_inputs(shapes)

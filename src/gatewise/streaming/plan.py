@@ -9,6 +9,7 @@ import numpy as np
 
 from gatewise.functional import Functional
 from gatewise.graph import Graph, Node, SymbolicTensor
+from gatewise.layers.embedding import Embedding
 from gatewise.model import Model, all_layers
 from gatewise.stepper import CannotStep, LayerUse, Stepper
 
@@ -48,7 +49,7 @@ class Plan:
         self.constants: dict[int, Any] = {}
         self.state_names: list[str] = []
         graph = _graph_of(model)
-        self.timed_inputs = [_has_time(x, graph) for x in graph.inputs]
+        self.timed_inputs = _timed_inputs(graph)
         if not any(self.timed_inputs):
             shapes = ", ".join(f"'{n}' {x.shape}" for n, x in zip(model.input_names, graph.inputs, strict=True))
             raise ValueError(
@@ -206,12 +207,19 @@ def _graph_of(model: Any) -> Graph:
     return model._graph
 
 
+def _timed_inputs(graph: Graph) -> list[bool]:
+    """Whether each input has the stream's time; one of a single step beside longer ones holds at every step."""
+    found = [_has_time(x, graph) for x in graph.inputs]
+    longer = any(timed and x.shape[1] != 1 for timed, x in zip(found, graph.inputs, strict=True))
+    return [timed and not (longer and x.shape[1] == 1) for timed, x in zip(found, graph.inputs, strict=True)]
+
+
 def _has_time(x: SymbolicTensor, graph: Graph) -> bool:
     """True for (batch, steps, features ...), and for (batch, steps) where each step is one number by itself."""
     if len(x.shape) != 2:
         return len(x.shape) > 2
     users = [node.layer for node in graph.nodes if any(given is x for given in node.inputs)]
-    return x.shape[1] is None or any(not layer.takes_floats and layer.stepwise for layer in users)
+    return x.shape[1] is None or any(isinstance(layer, Embedding) for layer in users)
 
 
 def _is_constant(x: Any) -> bool:

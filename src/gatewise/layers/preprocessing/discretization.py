@@ -30,6 +30,11 @@ class Discretization(Layer):
 
     not_in_config = (*Layer.not_in_config, "trainable")
 
+    @property
+    def stepwise(self) -> bool:
+        """Whether each number is replaced by itself, and no axis is taken away."""
+        return self.output_mode == "int"
+
     def __init__(
         self,
         bin_boundaries: Sequence[float] | None = None,

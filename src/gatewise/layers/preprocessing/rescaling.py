@@ -8,6 +8,7 @@ import numpy as np
 
 from gatewise import serialization
 from gatewise.layer import Layer
+from gatewise.stepper import LayerUse, Stepper, check_time_axes
 
 
 class Rescaling(Layer):
@@ -16,6 +17,8 @@ class Rescaling(Layer):
     Args:
         scale, offset: numbers, or arrays that broadcast to the input.
     """
+
+    stepwise = True
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -26,6 +29,12 @@ class Rescaling(Layer):
         self.offset = offset
         self.supports_masking = True
         self.built = True
+
+    def stepper(self, use: LayerUse) -> Stepper:
+        if use.is_timed:
+            arrays = [np.shape(self.scale), np.shape(self.offset)]
+            check_time_axes(LayerUse([*use.shapes, *arrays], [*use.timed, False, False]))
+        return super().stepper(use)
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         (x,) = inputs
