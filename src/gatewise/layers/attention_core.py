@@ -5,6 +5,7 @@ Letters: T queries, S keys and values, D their features; "..." stands for the ba
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -110,13 +111,16 @@ def check_mask(mask: Any, shape: tuple[int, ...], axes: tuple[str, ...], what: s
         )
 
 
+_signature = functools.cache(inspect.signature)
+
+
 def bound_call(call: Callable[..., Any], args: tuple, kwargs: dict[str, Any], layer: str) -> dict[str, Any]:
     """The arguments of a layer's call by the names that its `call` gives them; those that are None left out.
 
     Raises:
         TypeError: for arguments that there are not, or that are missing.
     """
-    signature = inspect.signature(call)
+    signature = _signature(call)
     try:
         bound = signature.bind(None, *args, **kwargs)
     except TypeError as error:

@@ -172,7 +172,7 @@ class BatchNormalization(Normalizing):
         if mask is None:
             batch = _whole_statistics(x, axes)
         else:
-            batch = _masked_statistics(x, axes, mask[..., None])
+            batch = _masked_statistics(x, axes, (mask != 0)[..., None])
         scale = 1 / np.sqrt(batch.variance + epsilon)
         x_hat = batch.centred * scale
         mean, variance = batch.mean.reshape(-1), batch.variance.reshape(-1)

@@ -20,7 +20,7 @@ def finite_where_masked(x: np.ndarray, mask: Any) -> np.ndarray:
     """
     if mask is None or np.isfinite(x).all():
         return x
-    counts = mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim))
+    counts = (mask != 0).reshape(*mask.shape, *[1] * (x.ndim - mask.ndim))
     return np.where(counts | np.isfinite(x), x, x.dtype.type(0))
 
 
