@@ -106,6 +106,7 @@ MODELS = {
     "conv": lambda: sequential(layers.Conv1D(4, 3, padding="causal", activation="relu"), layers.LSTM(3)),
     "dilated": lambda: sequential(layers.Conv1D(4, 2, padding="causal", dilation_rate=2), layers.Conv1D(2, 1)),
     "separable": lambda: sequential(layers.SeparableConv1D(4, 3, padding="causal"), layers.GlobalMaxPooling1D()),
+    "average": lambda: sequential(layers.Masking(), lstm(4), layers.GlobalAveragePooling1D(), layers.Dense(2)),
     "decoder": lambda: sequential(layers.LSTM(3), layers.RepeatVector(2), lstm(2), layers.Dense(1)),
     "reshape": lambda: sequential(layers.Reshape((-1, F, 1)), layers.TimeDistributed(layers.Flatten()), layers.LSTM(2)),
     "conv_lstm": lambda: sequential(layers.Reshape((-1, F, 1)), layers.ConvLSTM1D(2, 3, return_sequences=True)),

@@ -28,7 +28,9 @@ def test_steps_are_what_predict_gives(name, batch, floatx):
 
 
 @pytest.mark.filterwarnings("ignore:.*destroy the mask")
-@pytest.mark.parametrize("name", ["lstm_dense", "every_step", "zero_output", "own_cell", "stacked_cells", "conv_lstm"])
+@pytest.mark.parametrize(
+    "name", ["lstm_dense", "every_step", "zero_output", "own_cell", "stacked_cells", "conv_lstm", "average"]
+)
 def test_masks_given_with_the_steps(name):
     x = data(3, 8, F)
     mask = np.random.default_rng(1).random((3, 8)) < 0.6

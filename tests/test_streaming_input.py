@@ -72,7 +72,6 @@ REFUSED = {
     "Conv1D strides": (lambda: layers.Conv1D(2, 3, strides=2, padding="causal"), "fewer outputs than there are steps"),
     "Conv1DTranspose": (lambda: layers.Conv1DTranspose(2, 3), "makes several of its output"),
     "MaxPooling1D": (lambda: layers.MaxPooling1D(), "its windows have several time steps"),
-    "GlobalAveragePooling1D": (lambda: layers.GlobalAveragePooling1D(), "not summed in the order"),
     "Flatten": (lambda: layers.Flatten(), "one list of all time steps"),
     "Permute": (lambda: layers.Permute((2, 1)), "another axis"),
     "Cropping1D": (lambda: layers.Cropping1D(1), "leaves out time steps"),

@@ -12,7 +12,7 @@ import numpy as np
 from gatewise import validation
 from gatewise.layer import Layer
 from gatewise.layers import spatial
-from gatewise.layers.window_steppers import GlobalMaxStepper
+from gatewise.layers.window_steppers import GlobalAverageStepper, GlobalMaxStepper
 from gatewise.layers.windows import Windows, windows_over
 from gatewise.stepper import LayerUse, Stepper
 
@@ -250,12 +250,14 @@ class GlobalMaxPooling2D(_GlobalMax):
 class _GlobalAverage(_GlobalPooling):
     """Base of GlobalAveragePooling1D and GlobalAveragePooling2D."""
 
-    not_causal = "a mean of all steps is not summed in the order in which they come"
+    def _summed(self, x: np.ndarray) -> np.ndarray:
+        """The sum over all steps or places; axes of length 1 stay."""
+        return x.sum(axis=self._axes, keepdims=True)
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         (x,) = inputs
         counts = x.dtype.type(math.prod(x.shape[axis] for axis in self._axes))
-        y = x.sum(axis=self._axes, keepdims=True) / counts
+        y = self._summed(x) / counts
 
         def pullback(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
             return (np.broadcast_to(self._spread(dy) / counts, x.shape).copy() if wants_dx else None,), {}
@@ -284,6 +286,14 @@ class GlobalAveragePooling1D(_GlobalAverage):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return None
 
+    def stepper(self, use: LayerUse) -> Stepper:
+        return GlobalAverageStepper(self, use) if use.is_timed and not self._uses_call else super().stepper(use)
+
+    def _summed(self, x: np.ndarray) -> np.ndarray:
+        """Step after step, so that a stream, which knows no later ones, has the same sums."""
+        in_order = self.data_format != "channels_first" and x.shape[1]
+        return np.add.accumulate(x, axis=1)[:, -1:] if in_order else super()._summed(x)
+
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         (x,) = inputs
         if mask is None:
@@ -293,7 +303,7 @@ class GlobalAveragePooling1D(_GlobalAverage):
         use, zero = mask[:, :, None] if steps == 1 else mask[:, None, :], x.dtype.type(0)
         counts = np.count_nonzero(use, axis=steps, keepdims=True).astype(x.dtype)
         with np.errstate(invalid="ignore"):  # a row without steps has no mean: 0 / 0
-            y = np.where(use, x, zero).sum(axis=steps, keepdims=True) / counts
+            y = self._summed(np.where(use, x, zero)) / counts
 
         def pullback(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
             share = self._spread(dy) / np.maximum(counts, 1)

@@ -1,4 +1,4 @@
-"""Convolutions and pooling one time step at a time: the steps that a window still sees, and running maxima."""
+"""Convolutions and pooling one time step at a time: the steps a window still sees, running maxima and sums."""
 
 from __future__ import annotations
 
@@ -64,6 +64,32 @@ class GlobalMaxStepper(Stepper):
         x = inputs[0].astype(self.layer.dtype, copy=False)
         largest = np.maximum(states[0], x[:, 0])
         return [largest[:, None] if self.layer.keepdims else largest], [largest]
+
+
+class GlobalAverageStepper(Stepper):
+    """The mean of each channel over the steps that have counted; the states: their sum (N, C), their number (N,)."""
+
+    def __init__(self, layer: Any, use: LayerUse) -> None:
+        super().__init__(layer, use)
+        _check_layout(layer)
+        if use.shapes[0][-1] is None:
+            raise CannotStep("the number of its channels is not known")
+
+    def timed_outputs(self, count: int) -> list[bool]:
+        return [False]
+
+    def initial(self, batch: int) -> list[np.ndarray]:
+        # Minus zero is what leaves every number as it is when added to it, minus zero too.
+        return [np.full((batch, self.use.shapes[0][-1] or 0), -0.0, self.layer.dtype), np.zeros(batch, np.int64)]
+
+    def step(self, inputs: Sequence[Any], mask: Any, states: Sequence[np.ndarray]) -> tuple[list, list]:
+        x = inputs[0].astype(self.layer.dtype, copy=False)[:, 0]
+        counts = np.ones(len(x), bool) if mask is None else mask[:, 0]
+        total = states[0] + np.where(counts[:, None], x, x.dtype.type(0))
+        number = states[1] + counts
+        with np.errstate(invalid="ignore"):  # a row without steps has no mean: 0 / 0
+            y = total / number[:, None].astype(x.dtype)
+        return [y[:, None] if self.layer.keepdims else y], [total, number]
 
 
 def _check_layout(layer: Any) -> None:
