@@ -4,6 +4,7 @@
 // a whole chain is one object and a step is one call. The states are arrays that Python owns too and may
 // change between calls; weights are asked for again when a variable's stamp has changed. Every layer runs the
 // kernel that prediction runs on whole sequences, so a step's numbers are those.
+#include <algorithm>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -33,6 +34,7 @@ struct Stage {
     Index width_in = 0, width = 0;
     Activation activation = Activation::linear, recurrent_activation = Activation::linear;
     double mask_value = 0;
+    bool zero_masked = false;   // masked steps put out zeros
     std::vector<Array> states;  // (N, H) each
     PackedCell cell;            // recurrent layers
     Array W, b;                 // dense layers
@@ -89,6 +91,14 @@ void run_dense(const Stage& s, Index rows, const T* x, Index row, T* y) {
     if (s.activation != Activation::linear) k.activation_forward(s.activation, y, y, rows * s.width);
 }
 
+// Zeros in place of the rows of y that do not count.
+template <class T>
+void zero_masked(Extent extent, Index width, View3<const std::uint8_t> mask, T* y) {
+    for (Index n = 0; n < extent.N; ++n)
+        for (Index t = 0; t < extent.T; ++t, y += width)
+            if (!mask.data[n * mask.outer + t * mask.inner]) std::fill(y, y + width, T(0));
+}
+
 // Rows that are all `value` do not count and become zeros.
 template <class T>
 void run_masking(const Stage& s, Index rows, const T* x, Index row, T* y, std::uint8_t* mask) {
@@ -133,6 +143,7 @@ class StreamSteps {
 
     // The chain's output (N, U) after one more step x: (N, F), (N, 1, F), or (F,) where N is 1.
     nb::object step(nb::handle x_, nb::handle mask_) {
+        refuse_other_threads();
         load_weights();
         Array x;
         if (is_numpy_array(x_)) x = read_array("step", "x", x_);
@@ -150,6 +161,7 @@ class StreamSteps {
 
     // The outputs (N, T, U) of the steps x (N, T, F), contiguous, under a mask (N, T) or None.
     nb::object run(nb::handle x_, nb::handle mask_) {
+        refuse_other_threads();
         load_weights();
         Axes axes("run");
         axes.set('N', batch_);
@@ -171,7 +183,7 @@ class StreamSteps {
     };
 
     // ("masking", value), ("dense", units, activation) or (a recurrent layer's kind, units, activation,
-    // recurrent_activation, states).
+    // recurrent_activation, states, zero_masked).
     Stage read_stage(nb::tuple given, Index width) const {
         Stage stage;
         stage.kind = read_kind(nb::cast<std::string>(given[0]));
@@ -185,6 +197,7 @@ class StreamSteps {
         stage.activation = read_activation("stream", "activation", given[2]);
         if (stage.kind == Kind::dense) return stage;
         stage.recurrent_activation = read_activation("stream", "recurrent_activation", given[3]);
+        stage.zero_masked = nb::cast<bool>(given[5]);
         for (nb::handle state : nb::cast<nb::list>(given[4])) {
             const Array array = read_array("stream", "state", state);
             const bool fits = array.kind == 'f' && array.item == type_.item && array.rank == 2 &&
@@ -255,10 +268,14 @@ class StreamSteps {
         stage.keeper = nb::borrow(given);
     }
 
-    void advance(Extent extent, const Array& x, Index outer, Index inner, const Array& mask, const Array& y) {
+    // Kernels run without the interpreter lock, and must not lose their weights meanwhile.
+    void refuse_other_threads() const {
         if (busy_)
             nb::raise(
                 "This stream is in use on another thread; give each thread a stream.fork() of its own.");
+    }
+
+    void advance(Extent extent, const Array& x, Index outer, Index inner, const Array& mask, const Array& y) {
         busy_ = true;
         const struct Release {
             bool& busy;
@@ -291,6 +308,7 @@ class StreamSteps {
             const View3<T> into = {out, extent.T * stage.width, stage.width};
             if (is_recurrent(stage.kind)) {
                 run_recurrent<T>(stage, extent, x, mask, into);
+                if (stage.zero_masked && mask.data) zero_masked<T>(extent, stage.width, mask, out);
             } else if (stage.kind == Kind::dense) {
                 run_dense<T>(stage, rows, x.data, row, out);
             } else {

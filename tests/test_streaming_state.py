@@ -197,6 +197,24 @@ def test_one_stream_on_two_threads_is_refused():
         stream.step(np.zeros((1, F)))
 
 
+def test_one_native_stream_on_two_threads_is_refused():
+    stream = sequential(layers.LSTM(256)).stream(16)
+    x, refusals = data(16, 1500, F), []  # long enough for another thread to come in between
+
+    def use(method, given):
+        try:
+            method(given)
+        except RuntimeError as refusal:  # whoever comes second
+            refusals.append(str(refusal))
+
+    thread = threading.Thread(target=use, args=(stream.run, x))
+    thread.start()
+    while thread.is_alive():
+        use(stream.step, x[:, 0])
+    assert refusals and all("give each thread a stream.fork() of its own" in text for text in refusals)
+    stream.step(x[:, 0])
+
+
 def test_outputs_are_the_callers():
     stream, x = chain().stream(2), data(2, 3, F)
     first = stream.step(x[:, 0])
@@ -210,7 +228,17 @@ def test_outputs_are_the_callers():
 
 
 def test_a_usual_chain_is_one_native_call():
-    for make in ("gru", "simple_rnn", "lstm_dense", "stack", "every_step", "no_bias", "masking", "masking_all"):
+    for make in (
+        "gru",
+        "simple_rnn",
+        "lstm_dense",
+        "stack",
+        "every_step",
+        "no_bias",
+        "masking",
+        "masking_all",
+        "zero_output",
+    ):
         stream = MODELS[make]().stream()
         assert stream.step.__self__ is stream._native, make
     assert MODELS["own_cell"]().stream()._native is None

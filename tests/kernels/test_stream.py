@@ -53,7 +53,7 @@ def one_layer(kind, N=2, F=3, H=4, dtype="float32", rng=None, reset_after=True):
     rng = rng or np.random.default_rng(0)
     weights = packed(rng, kind, F, H, dtype, reset_after)
     states = [np.zeros((N, H), dtype) for _ in range(2 if kind == "lstm" else 1)]
-    return weights, states, (kind, H, "tanh", "sigmoid", states)
+    return weights, states, (kind, H, "tanh", "sigmoid", states, False)
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -169,9 +169,9 @@ def test_stages_and_weights_that_do_not_fit_are_refused():
     cases = [
         ([("gate", 3)], "there is no stage 'gate'"),
         ([("dense", 3, "swoosh")], "not an activation the kernels know"),
-        ([(*stage[:4], states[:1])], "another number of states"),
-        ([(*stage[:4], [np.zeros((3, 4), "float32")] * 2)], "a state does not have the stream's shape"),
-        ([(*stage[:4], [np.zeros((2, 4))] * 2)], "a state does not have the stream's shape"),
+        ([(*stage[:4], states[:1], False)], "another number of states"),
+        ([(*stage[:4], [np.zeros((3, 4), "float32")] * 2, False)], "a state does not have the stream's shape"),
+        ([(*stage[:4], [np.zeros((2, 4))] * 2, False)], "a state does not have the stream's shape"),
         ([], "one feature and one layer"),
         ([("dense", 0, "linear")], "at least one"),
     ]

@@ -214,12 +214,12 @@ def _recurrent(layer: Any, step: PlanStep, states: list[list[np.ndarray]]) -> _L
     cell = layer.cell
     # A user's cell, or subclass of a cell, may compute something else.
     kind = cell.stream_kind() if type(cell).__module__.startswith("gatewise.layers.") else None
-    if kind is None or step.states is None or layer.return_state or layer.zero_output_for_mask:
+    if kind is None or step.states is None or layer.return_state:
         return None
     known = cell._kernel_activations()
     if known is None or cell._array_type != layer._array_type:
         return None
-    told = (kind, cell.units, known[0], known[-1], states[step.states])
+    told = (kind, cell.units, known[0], known[-1], states[step.states], layer.zero_output_for_mask)
     return _Link(layer, told, cell._packed_weights)
 
 
