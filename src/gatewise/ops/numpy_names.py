@@ -54,7 +54,8 @@ SHAPES = {
 LISTS = {"concatenate": "xs axis", "stack": "x axis", "hstack": "xs", "vstack": "xs"}
 """f([x1, x2, ...], ...)."""
 
-PRODUCTS = {"dot": "x1 x2", "inner": "x1 x2", "kron": "x1 x2", "matmul": "x1 x2", "outer": "x1 x2"}
+PRODUCTS = "dot inner kron matmul outer".split()
+"""f(x1, x2)."""
 
 CREATIONS = {
     "bartlett": "x", "blackman": "x", "empty": "shape", "eye": "N M k",
@@ -64,9 +65,18 @@ CREATIONS = {
 }  # fmt: skip
 
 
+_NEVER_TRACED = (np.ndarray, int, float, bool, str, type(None))
+_TO_BE_NARROWED = (np.dtype(np.float64), np.dtype(np.int64))
+
+
 def call_numpy(name: str, *args: Any, **kwargs: Any) -> Any:
     """NumPy's function of that name, in the form that can be differentiated where anything is being traced."""
-    if autodiff.is_traced(*tree.leaves([list(args), kwargs])):
+    if all([type(x) in _NEVER_TRACED for x in args]):
+        found = getattr(np, name)(*args, **kwargs)
+        if type(found) is np.ndarray and found.dtype not in _TO_BE_NARROWED:
+            return found
+        return in_keras_types(found, args)
+    if autodiff.is_traced(*tree.leaves(list(args))):
         return autodiff.traced_numpy(name)(*args, **kwargs)
     return in_keras_types(getattr(np, name)(*args, **kwargs), tuple(tree.leaves(list(args))))
 

@@ -93,6 +93,8 @@ def as_operation(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def operate(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs and all([type(x) is np.ndarray for x in args]):
+            return function(*args)
         if any(isinstance(leaf, SymbolicTensor) for leaf in tree.leaves([list(args), kwargs])):
             if any(name in kwargs for name in _LAYER_ARGUMENTS):
                 bound = inspect.signature(function).bind(*args, **kwargs)
@@ -155,6 +157,8 @@ def float_type(*values: Any) -> np.dtype:
 
 def together(*values: Any) -> list[Any]:
     """Arrays that are computed with each other: integers beside floats take the floats' type; numbers stay numbers."""
+    if all([type(v) is np.ndarray for v in values]) and len({v.dtype for v in values}) == 1:
+        return list(values)
     made: list[Any] = [v if isinstance(v, bool | int | float | complex) else array(v) for v in values]
     typed = [v for v in made if hasattr(v, "dtype")]
     if not typed:
