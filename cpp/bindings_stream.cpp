@@ -143,7 +143,7 @@ class StreamSteps {
 
     // The chain's output (N, U) after one more step x: (N, F), (N, 1, F), or (F,) where N is 1.
     nb::object step(nb::handle x_, nb::handle mask_) {
-        refuse_other_threads();
+        const InUse in_use(busy_);
         load_weights();
         Array x;
         if (is_numpy_array(x_)) x = read_array("step", "x", x_);
@@ -161,7 +161,7 @@ class StreamSteps {
 
     // The outputs (N, T, U) of the steps x (N, T, F), contiguous, under a mask (N, T) or None.
     nb::object run(nb::handle x_, nb::handle mask_) {
-        refuse_other_threads();
+        const InUse in_use(busy_);
         load_weights();
         Axes axes("run");
         axes.set('N', batch_);
@@ -177,6 +177,24 @@ class StreamSteps {
     }
 
   private:
+    // Marks the stream as in use: kernels and callbacks let other threads run, and states and weights must
+    // stay.
+    class InUse {
+      public:
+        explicit InUse(bool& busy) : busy_(busy) {
+            if (busy)
+                nb::raise(
+                    "This stream is in use on another thread; give each thread a stream.fork() of its own.");
+            busy = true;
+        }
+        ~InUse() { busy_ = false; }
+        InUse(const InUse&) = delete;
+        InUse& operator=(const InUse&) = delete;
+
+      private:
+        bool& busy_;
+    };
+
     struct Watched {
         nb::object variable;
         long long stamp;
@@ -268,19 +286,7 @@ class StreamSteps {
         stage.keeper = nb::borrow(given);
     }
 
-    // Kernels run without the interpreter lock, and must not lose their weights meanwhile.
-    void refuse_other_threads() const {
-        if (busy_)
-            nb::raise(
-                "This stream is in use on another thread; give each thread a stream.fork() of its own.");
-    }
-
     void advance(Extent extent, const Array& x, Index outer, Index inner, const Array& mask, const Array& y) {
-        busy_ = true;
-        const struct Release {
-            bool& busy;
-            ~Release() { busy = false; }
-        } release{busy_};
         dispatch(type_, [&](auto* p) {
             using T = GATEWISE_ELEMENT(p);
             View3<const std::uint8_t> steps;
