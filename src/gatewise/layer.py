@@ -227,7 +227,7 @@ class Layer(Steppable, Described):
 
     def _computed_alone(self, leaves: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
         """`compute`; where no one else gathers the losses that layers add, they are kept for `losses`."""
-        if running.losses is not None or not (self._uses_call or hasattr(self, "layers")):
+        if running.losses is not None or not (self._uses_call or self.is_model):
             return self.compute(leaves, mask, training, structure)
         with collected_losses() as found:
             y = self.compute(leaves, mask, training, structure)
@@ -404,6 +404,7 @@ class Layer(Steppable, Described):
     takes_text = False  # strings may come in
     input_rank: int | None = None  # the number of axes of the input, batch included, where it is always the same
     supports_masking = False  # a mask goes on to the output
+    is_model = False
     is_operation = False  # True for a function of arrays used in a graph, which is no layer to the user
     takes_floats = True  # a built-in layer's integer inputs become floats; an Embedding's do not
     mixes_samples = False  # True where a sample's result in training depends on the others of its batch
@@ -523,7 +524,7 @@ def _noting_that_it_is_built(build: Callable[..., None]) -> Callable[..., None]:
         elif not self.built:
             with name_scope(self.name):
                 build(self, *args, **kwargs)
-            if not self.built:
+            if "_build_shape" not in vars(self):  # also where the user's own `build` sets self.built
                 self.mark_built((*args, *kwargs.values(), None)[0])
 
     return noting

@@ -33,6 +33,8 @@ class Model(Trainer, Layer):
 
     takes_text = True  # whether an input does, its type says, or what a subclass makes of it
 
+    is_model = True
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Model and _are_functional(args, kwargs):
             from gatewise.functional import Functional

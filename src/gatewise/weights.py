@@ -17,7 +17,7 @@ from gatewise.variable import Variable, structure_clock
 # Attributes that hold variables or layers of others: the nodes a layer is part of, what training derives from a model.
 _UNTRACKED = frozenset({
     "_variables", "_inbound_nodes", "_constructed_with", "_initial_weights", "_states", "_graph", "_penalties",
-    "_store", "_objective", "_compiled_with", "optimizer", "history",
+    "_store", "_objective", "_known_metrics", "_compiled_with", "optimizer", "history",
 })  # fmt: skip
 
 
@@ -30,6 +30,7 @@ class WeightOwner(Saveable):
     _trainable: bool
     _variables: list[Variable]
     _loss_functions: tuple[Any, ...] = ()
+    _known_metrics: tuple[int, list[Any]] = (0, [])
 
     def add_weight(
         self,
@@ -131,7 +132,15 @@ class WeightOwner(Saveable):
         return [*self._loss_functions, *(f for layer in self.sublayers() for f in layer.loss_functions())]
 
     def held_metrics(self) -> list[Any]:
-        """The metrics in attributes of this layer, and of those inside it."""
+        """The metrics in attributes of this layer, and of those inside it.
+
+        Asked for at every step, so they are looked for anew only when a layer, a weight or a metric was made.
+        """
+        if self._known_metrics[0] != structure_clock.stamp:
+            self._known_metrics = (structure_clock.stamp, self._find_metrics())
+        return self._known_metrics[1]
+
+    def _find_metrics(self) -> list[Any]:
         found: dict[int, Any] = {}
         for key, value in vars(self).items():
             if key not in _UNTRACKED:
@@ -139,7 +148,7 @@ class WeightOwner(Saveable):
                     if hasattr(item, "update_state") and hasattr(item, "result"):
                         found.setdefault(id(item), item)
         for layer in self.sublayers():
-            found.update((id(metric), metric) for metric in layer.held_metrics() if id(metric) not in found)
+            found.update((id(metric), metric) for metric in layer._find_metrics() if id(metric) not in found)
         return list(found.values())
 
     def sublayers(self) -> list[Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from gatewise import autodiff, config, initializers, tree
 from gatewise.serialization import deserialize_object, serialize_object
 from gatewise.training.losses.pairs import same_rank
-from gatewise.variable import Variable, on_trial
+from gatewise.variable import Variable, on_trial, structure_clock
 
 
 class Metric:
@@ -35,6 +35,7 @@ class Metric:
         self.name = name or config.unique_name(config.snake_case(type(self).__name__))
         self._dtype = np.dtype(getattr(dtype, "compute_dtype", dtype) or config.floatx())
         self._variables: list[Variable] = []
+        structure_clock.tick()  # a layer may be about to hold it
 
     @property
     def dtype(self) -> str:
