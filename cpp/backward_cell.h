@@ -34,11 +34,11 @@ struct BackwardCell {
     }
 
     Index panels() const { return ceil_div(width, kMostColumns * L); }
-    Index columns(Index p) const { return min_of(kMostColumns, width / L - p * kMostColumns); }
+    GW_MEMBER Index columns(Index p) const { return min_of(kMostColumns, width / L - p * kMostColumns); }
     Index depth() const { return deep; }
     const T* panel(Index p) const { return packed + p * deep * kMostColumns * L; }
-    Index time(Index step) const { return in.sizes.T - 1 - step; }
-    bool masked(Index n, Index t) const {
+    GW_MEMBER Index time(Index step) const { return in.sizes.T - 1 - step; }
+    GW_MEMBER bool masked(Index n, Index t) const {
         return in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
     }
 
@@ -51,30 +51,31 @@ struct BackwardCell {
     }
     TileWork<T> no_product() const { return {{{}, {}}, 0, deep * kMostColumns * L, zeros, 0, 0}; }
 
-    Index units_from(Index u) const { return min_of(L, in.sizes.H - u); }
-    V of_row(View2<const T> states, Index n, Index u, Index some) const {
+    GW_MEMBER Index units_from(Index u) const { return min_of(L, in.sizes.H - u); }
+    GW_MEMBER V of_row(View2<const T> states, Index n, Index u, Index some) const {
         return states.data ? load_first(states.data + n * states.stride + u, some) : V{};
     }
     // Row n of these units in a gradient of every step, or in what a step left.
-    V at(View3<const T> of, Index n, Index t, Index u, Index some) const {
+    GW_MEMBER V at(View3<const T> of, Index n, Index t, Index u, Index some) const {
         return of.data ? load_first(of.data + n * of.outer + t * of.inner + u, some) : V{};
     }
     // What arrives at h[t-1] through U, given what arrives at h[t-1] times its multipliers.
-    V dropped(Index n, Index u, Index some, V dh) const {
+    GW_MEMBER V dropped(Index n, Index u, Index some, V dh) const {
         return in.h_dropout.data ? dh * of_row(in.h_dropout, n, u, some) : dh;
     }
 
     // The gradients that the caller gives for h[t].
-    V given_dh(Index step, Index n, Index u, Index some) const {
+    GW_MEMBER V given_dh(Index step, Index n, Index u, Index some) const {
         const V dh = at(in.dh, n, time(step), u, some);
         return step ? dh : dh + of_row(in.dh_last, n, u, some);
     }
-    V state_before(View3<const T> states, View2<const T> first, Index n, Index t, Index u, Index some) const {
+    GW_MEMBER V state_before(View3<const T> states, View2<const T> first, Index n, Index t, Index u,
+                             Index some) const {
         return t ? at(states, n, t - 1, u, some) : of_row(first, n, u, some);
     }
 
     // The derivative of an activation whose output is y; `z` (its inputs) where that is needed.
-    V slope(Activation a, V y, const T* z, Index some) const {
+    GW_MEMBER V slope(Activation a, V y, const T* z, Index some) const {
         return derivative<T>(a, y, z ? load_first(z, some) : V{});
     }
 };

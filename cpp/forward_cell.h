@@ -82,43 +82,44 @@ struct ForwardCell {
         return {{{}, of_h}, 2, panel_stride, init, in.sizes.T * row, size};
     }
 
-    Index units_from(Index u) const { return min_of(L, in.sizes.H - u); }
-    V of_row(View2<const T> rows, Index n, Index u, Index some) const {
+    GW_MEMBER Index units_from(Index u) const { return min_of(L, in.sizes.H - u); }
+    GW_MEMBER V of_row(View2<const T> rows, Index n, Index u, Index some) const {
         return rows.data ? load_first(rows.data + n * rows.stride + u, some) : V{};
     }
-    V dropped(Index n, Index u, Index some, V h) const {
+    GW_MEMBER V dropped(Index n, Index u, Index some, V h) const {
         return in.h_dropout.data ? h * of_row(in.h_dropout, n, u, some) : h;
     }
-    bool masked(Index n, Index t) const {
+    GW_MEMBER bool masked(Index n, Index t) const {
         return in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
     }
 
     // h[t-1] of these units, without dropout.
-    V h_before(Index t, Index n, Index u) const {
+    GW_MEMBER V h_before(Index t, Index n, Index u) const {
         return load((h_plain ? h_plain : h_state[t & 1]) + n * width + u);
     }
 
     // Keeps h[t] for the next step and for the caller.
-    void keep_h(Index t, Index n, Index u, Index some, V h) const {
+    GW_MEMBER void keep_h(Index t, Index n, Index u, Index some, V h) const {
         store(h_state[(t + 1) & 1] + n * width + u, dropped(n, u, some, h));
         if (h_plain) store(h_plain + n * width + u, h);
         keep(in.h, in.h_last, t, n, u, some, h);
     }
 
     // Writes a state into the array of all steps and that of the last, where they are wanted.
-    void keep(const View3<T>& all, const View2<T>& last, Index t, Index n, Index u, Index some,
-              V state) const {
+    GW_MEMBER void keep(const View3<T>& all, const View2<T>& last, Index t, Index n, Index u, Index some,
+                        V state) const {
         if (all.data) store_first(all.data + n * all.outer + t * all.inner + u, state, some);
         if (t + 1 == in.sizes.T && last.data) store_first(last.data + n * last.stride + u, state, some);
     }
 
     // Where the first of `gates` gates of these units lies in an array (N, T, gates, H).
-    T* gates_at(T* of, Index t, Index n, Index u, Index gates) const {
+    GW_MEMBER T* gates_at(T* of, Index t, Index n, Index u, Index gates) const {
         return of + (n * in.sizes.T + t) * gates * in.sizes.H + u;
     }
 
     // Writes as many vectors, one a gate.
-    void keep_gates(T* of, Index t, Index n, Index u, Index some, Index gates, const T* from) const {
+    GW_MEMBER void keep_gates(T* of, Index t, Index n, Index u, Index some, Index gates,
+                              const T* from) const {
         T* to = gates_at(of, t, n, u, gates);
         for (Index gate = 0; gate < gates; ++gate)
             store_first(to + gate * in.sizes.H, load(from + gate * L), some);

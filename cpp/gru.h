@@ -84,8 +84,8 @@ struct GruAfterCell : ForwardCell<T, GruForward<T>, kGruGates, Second::kApart> {
         else finish_rows(t, n, rows, p, sums, in.activation, in.recurrent_activation);
     }
 
-    __attribute__((always_inline)) inline void finish_rows(Index t, Index n0, Index rows, Index p,
-                                                           const T* sums, Activation a, Activation s) {
+    GW_MEMBER void finish_rows(Index t, Index n0, Index rows, Index p, const T* sums, Activation a,
+                               Activation s) {
         const Index u = p * L, some = this->units_from(u);
         for (Index n = n0; n < n0 + rows; ++n, sums += 4 * L) {
             const V before = this->h_before(t, n, u);

@@ -52,8 +52,7 @@ struct GruBackwardCell : BackwardCell<T, GruBackward<T>> {
     struct Step {
         V z, r, g, before, z_slope, r_slope, g_slope;
     };
-    __attribute__((always_inline)) inline Step step_of(Index n, Index t, Index u, Index some, Activation a,
-                                                       Activation s) const {
+    GW_MEMBER Step step_of(Index n, Index t, Index u, Index some, Activation a, Activation s) const {
         const Index H = in.sizes.H, at = (n * in.sizes.T + t) * 3 * H + u;
         const T *gate = in.gates + at, *sum = in.sums ? in.sums + at : nullptr;
         Step step;
@@ -75,8 +74,7 @@ struct GruBackwardCell : BackwardCell<T, GruBackward<T>> {
 
     // Calls f(n, u, some, sums) for each vector of a tile.
     template <class F>
-    __attribute__((always_inline)) inline void for_each(Index n0, Index tile_rows, Index p, const T* sums,
-                                                        F f) const {
+    GW_MEMBER void for_each(Index n0, Index tile_rows, Index p, const T* sums, F f) const {
         const Index count = this->columns(p);
         for (Index n = n0; n < n0 + tile_rows; ++n)
             for (Index c = 0; c < count; ++c, sums += L) {
@@ -112,8 +110,8 @@ struct GruAfterBackwardCell : GruBackwardCell<T> {
         else step_back(step, n0, rows, p, sums, in.activation, in.recurrent_activation);
     }
 
-    __attribute__((always_inline)) inline void step_back(Index step, Index n0, Index rows, Index p,
-                                                         const T* sums, Activation a, Activation s) {
+    GW_MEMBER void step_back(Index step, Index n0, Index rows, Index p, const T* sums, Activation a,
+                             Activation s) {
         const Index H = in.sizes.H, t = time(step);
         this->for_each(n0, rows, p, sums, [&](Index n, Index u, Index some, V sum) {
             const V dh = this->arriving(step, n, u, some, sum);

@@ -68,8 +68,8 @@ struct LstmForwardCell : ForwardCell<T, LstmForward<T>, 4, Second::kSame> {
         else finish_rows(t, n, rows, p, sums, in.activation, in.recurrent_activation);
     }
 
-    __attribute__((always_inline)) inline void finish_rows(Index t, Index n0, Index rows, Index p,
-                                                           const T* sums, Activation a, Activation s) {
+    GW_MEMBER void finish_rows(Index t, Index n0, Index rows, Index p, const T* sums, Activation a,
+                               Activation s) {
         const Index u = p * L, some = this->units_from(u);
         for (Index r = 0; r < rows; ++r, sums += 4 * L) {
             const Index n = n0 + r;

@@ -63,8 +63,7 @@ struct LstmBackwardCell : BackwardCell<T, LstmBackward<T>> {
         store_first(in.dc0 + n * in.sizes.H + u, load(dc_state + n * width + u), some);
     }
 
-    __attribute__((always_inline)) inline void step_back(Index step, Index n, Index u, Index some, V dh,
-                                                         Activation a, Activation s) {
+    GW_MEMBER void step_back(Index step, Index n, Index u, Index some, V dh, Activation a, Activation s) {
         const Index H = in.sizes.H, t = time(step), row = (n * in.sizes.T + t) * H;
         dh += this->given_dh(step, n, u, some);
         V dc = step ? load(dc_state + n * width + u) : this->of_row(in.dc_last, n, u, some);

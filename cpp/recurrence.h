@@ -118,10 +118,13 @@ struct Shares {
     // Rows for work that needs all of a row: nobody else has them.
     Range whole_rows() const { return by_units ? share(rows.end, member, team.size()) : rows; }
 
-    // One phase of a step, over tiles.
+    // One phase of a step, over tiles; all panels, or those that `panels` found (dividing takes its time).
     template <class T, class Cell>
     void run(Cell& cell, Index step, Index panel_count) const {
-        const Range p = panels(panel_count);
+        run<T>(cell, step, panels(panel_count));
+    }
+    template <class T, class Cell>
+    void run(Cell& cell, Index step, Range p) const {
         if (p.begin < p.end && rows.begin < rows.end)
             run_step<T>(cell, step, rows.begin, rows.end, p.begin, p.end);
     }
@@ -144,14 +147,18 @@ template <class T, class... Cells>
 static void run_phases(Team& team, bool by_units, Index rows, Index steps, const Phase<Cells>&... phases) {
     auto part = [&](int member) {
         const Shares mine(team, member, by_units, rows);
-        const auto prepare = [&](auto& cell, Range p) { cell.prepare(p.begin, p.end); };
-        const auto run = [&](auto& cell, Index step, Index panels) {
+        const Range shares[] = {mine.panels(phases.panels)...};
+        const auto run = [&](auto& cell, Index step, Range panels) {
             cell.begin_step(step, mine.rows.begin, mine.rows.end);
             mine.run<T>(cell, step, panels);
             mine.wait();
         };
-        (prepare(phases.cell, mine.panels(phases.panels)), ...);
-        for (Index step = 0; step < steps; ++step) (run(phases.cell, step, phases.panels), ...);
+        const Range* p = shares;
+        ((phases.cell.prepare(p->begin, p->end), ++p), ...);
+        for (Index step = 0; step < steps; ++step) {
+            p = shares;
+            (run(phases.cell, step, *p++), ...);
+        }
     };
     run_team(team, part);
 }

@@ -35,6 +35,7 @@
 #endif
 
 #define GW_INLINE static inline __attribute__((always_inline))
+#define GW_MEMBER inline __attribute__((always_inline))
 
 namespace gatewise {
 namespace GATEWISE_ISA {

@@ -43,8 +43,7 @@ struct SimpleRnnCell : ForwardCell<T, SimpleRnnForward<T>, kMostColumns, Second:
         else finish_rows(t, n, rows, p, sums, in.activation);
     }
 
-    __attribute__((always_inline)) inline void finish_rows(Index t, Index n0, Index rows, Index p,
-                                                           const T* sums, Activation a) {
+    GW_MEMBER void finish_rows(Index t, Index n0, Index rows, Index p, const T* sums, Activation a) {
         const Index count = this->columns(p);
         for (Index n = n0; n < n0 + rows; ++n)
             for (Index c = 0; c < count; ++c, sums += L) {

@@ -37,8 +37,7 @@ struct SimpleRnnBackwardCell : BackwardCell<T, SimpleRnnBackward<T>> {
         else step_back(step, n0, rows, p, sums, in.activation);
     }
 
-    __attribute__((always_inline)) inline void step_back(Index step, Index n0, Index rows, Index p,
-                                                         const T* sums, Activation a) {
+    GW_MEMBER void step_back(Index step, Index n0, Index rows, Index p, const T* sums, Activation a) {
         const Index t = time(step), count = this->columns(p);
         for (Index n = n0; n < n0 + rows; ++n)
             for (Index c = 0; c < count; ++c, sums += L) {

@@ -24,18 +24,18 @@ struct WeightGradientRows {
     struct Source {
         const T *values, *factor;
     };
-    Source x_source(Index n, Index t) const {
+    GW_MEMBER Source x_source(Index n, Index t) const {
         const bool masked = in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
         return {masked ? nullptr : in.x.data + n * in.x.outer + t * in.x.inner,
                 in.x_dropout.data ? in.x_dropout.data + n * in.x_dropout.stride : nullptr};
     }
-    Source h_source(Index n, Index t) const {
+    GW_MEMBER Source h_source(Index n, Index t) const {
         const T* first = in.h0.data ? in.h0.data + n * in.h0.stride : nullptr;
         return {t ? in.h.data + (n * in.sizes.T + t - 1) * in.sizes.H : first,
                 in.h_dropout.data ? in.h_dropout.data + n * in.h_dropout.stride : nullptr};
     }
 
-    static void copy(T* to, const Source& from, Index begin, Index end) {
+    static GW_MEMBER void copy(T* to, const Source& from, Index begin, Index end) {
         if (!from.values)
             for (Index m = begin; m < end; ++m) *to++ = T(0);
         else if (from.factor)
@@ -44,7 +44,7 @@ struct WeightGradientRows {
     }
 
     // Rows [m0, m1), one tile's, of all (n, t) in the block.
-    void pack_tile(Index m0, Index m1, Index k0, Index depth, T* to) const {
+    GW_MEMBER void pack_tile(Index m0, Index m1, Index k0, Index depth, T* to) const {
         const Index x_end = min_of(m1, x_rows), h_begin = max_of(m0, x_rows),
                     h_end = min_of(m1, x_rows + h_rows);
         Index n = k0 / in.sizes.T, t = k0 % in.sizes.T;
