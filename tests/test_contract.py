@@ -190,6 +190,22 @@ def test_one_sample_is_a_row_of_the_batch(case):
 
 
 @every_layer
+def test_an_empty_batch(case):
+    """Such as the last one of data that somebody else filters: shapes as ever, and nothing to learn."""
+    layer = made(case)
+    if "BatchNormalization" in case.name:
+        return  # its moments are of the batch, and an empty one has none
+    inputs = [x[:0] for x in data(case)]
+    y, pullback = run(layer, inputs, None)
+    whole = [leaf.shape[1:] for leaf in tree.leaves(call(layer, data(case)))]
+    assert [leaf.shape for leaf in tree.leaves(y)] == [(0, *shape) for shape in whole]
+    assert [leaf.shape for leaf in tree.leaves(call(layer, inputs))] == [(0, *shape) for shape in whole]
+    d_inputs, gradients = pullback(y)
+    assert case.integers is not None or [d.shape for d in d_inputs] == [x.shape for x in inputs]
+    assert all(gradient.shape == variable.shape and not gradient.any() for variable, gradient in gradients.items())
+
+
+@every_layer
 def test_one_time_step(case):
     if not case.takes_mask:
         return

@@ -342,4 +342,4 @@ class _Products:
         if dropout is None:
             return dx
         dx = dx * dropout
-        return dx.reshape(*dx.shape[:-1], _GATES, -1).sum(axis=-2)
+        return dx.reshape(*dx.shape[:-1], _GATES, dx.shape[-1] // _GATES).sum(axis=-2)

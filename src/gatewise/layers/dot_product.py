@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from gatewise import kernels
+from gatewise.layers.attention_core import stacked_matmul
 from gatewise.layers.merging import Merge, listed
 
 
@@ -65,7 +66,7 @@ class Dot(Merge):
         xs = inputs if ways is None else [y for y, _ in ways]
         # (N, M, K) and (N, L, K): all other axes of a sample in one, the one that is summed over last.
         moved = [np.moveaxis(x, a, -1) for x, a in zip(xs, axes, strict=True)]
-        a, b = (m.reshape(len(m), -1, m.shape[-1]) for m in moved)
+        a, b = (m.reshape(len(m), math.prod(m.shape[1:-1]), m.shape[-1]) for m in moved)
         rest = [*moved[0].shape[1:-1], *moved[1].shape[1:-1]]
         y = _matmul_each(a, b.swapaxes(1, 2)).reshape(len(a), *(rest or [1]))
 
@@ -99,10 +100,7 @@ def _matmul_each(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(N, M, K) times (N, K, L), sample by sample; the sums do not depend on threads."""
     if a.shape[1] == 1 and b.shape[2] == 1:
         return np.add.reduce(a * b.swapaxes(1, 2), axis=2, keepdims=True)
-    y = np.empty((len(a), a.shape[1], b.shape[2]), a.dtype)
-    for k in range(len(a)):
-        y[k] = kernels.matmul(a[k], b[k])
-    return y
+    return stacked_matmul(a, b)
 
 
 def _normalized(x: np.ndarray, axis: int) -> tuple[np.ndarray, Callable[[Any], Any]]:

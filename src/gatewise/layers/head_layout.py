@@ -24,7 +24,8 @@ class HeadLayout(NamedTuple):
         """(batch, ..., heads, D) -> (others, heads, T, D), the attended axes made one."""
         rank = x.ndim - 2
         moved = x.transpose(*self.others, rank, *self.attended, rank + 1)
-        return moved.reshape(*moved.shape[: len(self.others) + 1], -1, x.shape[-1])
+        n = len(self.others) + 1
+        return moved.reshape(*moved.shape[:n], math.prod(moved.shape[n:-1]), x.shape[-1])
 
     def heads_last(self, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """The reverse of `heads_first`; `shape` is (batch, ..., heads)."""
@@ -43,7 +44,8 @@ class HeadLayout(NamedTuple):
         """The reverse of `places`; where `counts` has too few axes, it holds for all of the rest."""
         counts = counts.reshape(*counts.shape, *[1] * (len(shape) - 1 - counts.ndim))
         moved = np.broadcast_to(counts, shape[:-1]).transpose(*self.others, *self.attended)
-        return moved.reshape(*moved.shape[: len(self.others)], -1)
+        n = len(self.others)
+        return moved.reshape(*moved.shape[:n], math.prod(moved.shape[n:]))
 
     def scores_shape(self, query: tuple, value: tuple) -> tuple:
         """The shape of the weights for queries and values of (batch, ..., heads)."""

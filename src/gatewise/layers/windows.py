@@ -82,9 +82,10 @@ class Windows(NamedTuple):
 
     def spread(self, rows: np.ndarray, batch: int) -> np.ndarray:
         """The other way of `patches`: what lies under several windows is summed, (N, *sizes, C)."""
-        rows = rows.reshape(batch, *self.counts, *self.kernel, -1)
+        channels = rows.shape[-1] // product(self.kernel)
+        rows = rows.reshape(batch, *self.counts, *self.kernel, channels)
         every = (slice(None),) * (1 + len(self.sizes))
-        whole = np.zeros((batch, *self.padded_sizes, rows.shape[-1]), rows.dtype)
+        whole = np.zeros((batch, *self.padded_sizes, channels), rows.dtype)
         for tap, places in self.taps():
             whole[places] += rows[every + tap]
         return self.cut(whole)

@@ -65,7 +65,7 @@ def gru_forward(
     a, s = pair_function(activation), pair_function(recurrent_activation)
     b_x, b_h = _biases(b, reset_after, H, x.dtype)
     h = np.zeros((N, H), x.dtype) if h0 is None else h0
-    sums = ((masked_input(x, mask, x_dropout).reshape(N * T, -1) @ W) + b_x).reshape(N, T, 3, H)
+    sums = ((masked_input(x, mask, x_dropout).reshape(N * T, len(W)) @ W) + b_x).reshape(N, T, 3, H)
     tape = GRUTape(np.empty((N, T, H), x.dtype), np.empty_like(sums), np.empty((N, T, H), x.dtype), sums)
     for t in range(T):
         dropped = h if h_dropout is None else h * h_dropout

@@ -70,7 +70,7 @@ def lstm_forward(
     H = U.shape[0]
     a, s = pair_function(activation), pair_function(recurrent_activation)
     h, c = _states(h0, c0, x, H)
-    z = (masked_input(x, mask, x_dropout).reshape(N * T, -1) @ W).reshape(N, T, 4, H)
+    z = (masked_input(x, mask, x_dropout).reshape(N * T, len(W)) @ W).reshape(N, T, 4, H)
     if b is not None:
         z += b.reshape(4, H)
     tape = LSTMTape(np.empty((N, T, H), x.dtype), np.empty((N, T, H), x.dtype), np.empty_like(z), z)

@@ -354,7 +354,7 @@ def _sums_back(tape: LSTMVariantTape, t: int, weights: LSTMVariantWeights, dz: A
     if tape.normal_x is None or tape.normal_h is None or tape.statistics is None:
         dz_x[:, t] = dz_h[:, t] = dz[:, t]
         return
-    flat = dz[:, t].reshape(len(dz), -1)
+    flat = dz[:, t].reshape(len(dz), weights.U.shape[1])
     shape = dz[:, t].shape
     pairs = [(dz_x, tape.normal_x, weights.kernel_gain, 0), (dz_h, tape.normal_h, weights.recurrent_gain, 1)]
     for into, normal, gain, k in pairs:

@@ -51,7 +51,7 @@ def simple_rnn_forward(
     H = U.shape[0]
     a = pair_function(activation)
     h = np.zeros((N, H), x.dtype) if h0 is None else h0
-    z = (masked_input(x, mask, x_dropout).reshape(N * T, -1) @ W).reshape(N, T, H)
+    z = (masked_input(x, mask, x_dropout).reshape(N * T, len(W)) @ W).reshape(N, T, H)
     if b is not None:
         z += b
     tape = SimpleRNNTape(np.empty((N, T, H), x.dtype), z)
