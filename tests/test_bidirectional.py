@@ -155,6 +155,12 @@ REFUSED = {
         ),
         'same value for attribute "return_state"',
     ),
+    "sizes that do not add": (
+        lambda: layers.Bidirectional(layers.LSTM(3), merge_mode="sum", backward_layer=layers.GRU(2, go_backwards=True))(
+            gw.Input((5, 4))
+        ),
+        "merge_mode='sum' needs two outputs of one size.*3 features.*2. Give both",
+    ),
 }
 
 
@@ -170,3 +176,16 @@ def test_too_few_states_are_refused():
     x, h = data(2, 5, 4), data(2, 3)
     with pytest.raises(ValueError, match=r"2 for the forward layer, then 2 for the backward layer\s+given:\s+2"):
         both(x, initial_state=[h, h])
+
+
+def test_too_few_states_for_a_reset_are_refused():
+    both = layers.Bidirectional(layers.LSTM(3, stateful=True))
+    both(data(2, 5, 4))
+    with pytest.raises(ValueError, match=r"2 for the forward layer, then 2 for the backward layer\s+given:\s+2"):
+        both.reset_states([data(2, 3), data(2, 3)])
+
+
+def test_a_stack_made_of_a_list_of_cells_keeps_its_name():
+    pattern = layers.RNN([layers.GRUCell(2), layers.LSTMCell(3)])
+    both = layers.Bidirectional(pattern)
+    assert both.forward_layer.cell.name == both.backward_layer.cell.name == pattern.cell.name

@@ -7,6 +7,7 @@ import pytest
 
 import gatewise as gw
 from gatewise import layers, ops, tree
+from gradients import assert_gradients
 
 
 class PlainStep(layers.LSTMCell):
@@ -229,3 +230,66 @@ def test_an_activity_regularizer_of_simple_rnn_says_that_it_does_nothing():
     with pytest.warns(UserWarning, match="no effect, as in Keras 3. Put layers.ActivityRegularization"):
         layer = layers.SimpleRNN(3, activity_regularizer="l2")
     assert layer.activity_regularizer is None
+
+
+def test_a_cell_may_stand_in_two_places_of_a_stack():
+    cell = layers.GRUCell(3, dtype="float64")
+    layer = layers.RNN([cell, cell], return_state=True, dtype="float64")
+    (x,) = arrays((2, 4, 3))
+    y, (first,), (second,) = layer(x)
+    below, above = np.zeros((2, 3)), np.zeros((2, 3))
+    for t in range(4):
+        below, _ = cell(x[:, t], [below])
+        above, _ = cell(below, [above])
+    np.testing.assert_allclose([y, first, second], [above, below, above], rtol=1e-12)
+    assert len(layer.weights) == 3
+    assert_gradients(layer, x)
+
+
+class Returning(gw.Layer):
+    """A cell with two states of length 2 that returns something else."""
+
+    state_size = (2, 2)
+
+    def __init__(self, returned, **kwargs):
+        super().__init__(**kwargs)
+        self.returned = returned
+
+    def call(self, inputs, states):
+        return self.returned(inputs, states)
+
+
+@pytest.mark.parametrize(
+    ("returned", "given"),
+    [
+        (lambda x, states: x, r"1 output, then the states \[\]"),
+        (lambda x, states: (x, [states[0]]), r"then the states \[\(4, 2\)\]"),
+        (lambda x, states: (x, [x, states[0]]), r"then the states \[\(4, 3\), \(4, 2\)\]"),
+    ],
+)
+@pytest.mark.parametrize("training", [False, True])
+def test_a_cell_that_returns_other_states_is_told(returned, given, training):
+    layer = layers.RNN(Returning(returned, name="mine"))
+    x = np.zeros((4, 5, 3), "float32")
+    with pytest.raises(
+        ValueError, match=rf"(?s)'mine' \(Returning\).*\[\(4, 2\), \(4, 2\)\].*{given}.*Return \(output, states"
+    ):
+        layer.differentiate([x], None, True, None) if training else layer(x)
+
+
+@pytest.mark.parametrize("states", [[np.zeros((2, 3)), None], "zeros", [[[0.0] * 3] * 2] * 2])
+def test_initial_states_are_arrays(states):
+    layer = layers.LSTM(3, name="mine")
+    with pytest.raises(ValueError, match=r"(?s)'mine' was given initial states.*given.*initial_state=\[h, c\]"):
+        layer(np.zeros((2, 4, 5)), initial_state=states)
+
+
+def test_a_build_that_says_it_is_done_is_noted_too():
+    class SaysSo(Minimal):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.built = True
+
+    layer = layers.RNN(SaysSo(3))
+    layer(np.zeros((2, 4, 5)))
+    assert layer.cell.get_build_config() == {"input_shape": (2, 5)}

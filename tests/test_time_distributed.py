@@ -1,47 +1,54 @@
-"""TimeDistributed: the layers that cannot take all steps as one batch run step by step."""
+"""TimeDistributed: what reaches the layer inside; against the same arithmetic written out step by step."""
 
 import numpy as np
+import pytest
 
+import gatewise as gw
 from gatewise import layers
 
 
-def data(*shape):
-    return np.random.default_rng(0).normal(size=shape)
+def data(*shape, seed=3):
+    return np.random.default_rng(seed).normal(size=shape)
 
 
-def test_batch_normalization_sees_one_step_at_a_time():
-    inner = layers.BatchNormalization(dtype="float64")
-    wrapped = layers.TimeDistributed(inner, dtype="float64")
-    alone = layers.BatchNormalization(dtype="float64")
-    x = data(6, 3, 2)
-    y = wrapped(x, training=True)
-    steps = [alone(x[:, t], training=True) for t in range(3)]
-    np.testing.assert_array_equal(y, np.stack(steps, axis=1))
-    for a, b in zip(inner.get_weights(), alone.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(wrapped(x)[:, 1], alone(x[:, 1]))
+MASK = np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 1]], bool)
 
 
-def test_the_gradient_through_separate_steps_is_each_steps_own():
-    wrapped = layers.TimeDistributed(layers.BatchNormalization(dtype="float64"), dtype="float64")
-    x, dy = data(6, 3, 2), data(6, 3, 2) ** 2
-    wrapped(x)
-    _, back = wrapped.differentiate([x], None, True, None)
-    (dx,), gradients = back(dy)
-    alone = layers.BatchNormalization(dtype="float64")
-    alone(x[:, 0])
-    total = 0
+def test_masked_rows_stay_out_of_the_statistics():
+    x = data(4, 3, 2)
+    x[~MASK] = np.nan
+    inner = layers.BatchNormalization(momentum=0.5, epsilon=0.0, dtype="float64")
+    layer = layers.TimeDistributed(inner, dtype="float64")
+    y = layer(x, mask=MASK, training=True)
+    mean, variance = np.zeros(2), np.ones(2)
     for t in range(3):
-        _, step_back = alone.differentiate([x[:, t]], None, True, None)
-        (dx_t,), found = step_back(dy[:, t])
-        np.testing.assert_allclose(dx[:, t], dx_t, rtol=1e-12)
-        total = total + found[alone.gamma]
-    np.testing.assert_allclose(gradients[wrapped.layer.gamma], total, rtol=1e-12)
+        rows = x[MASK[:, t], t]
+        expected = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+        np.testing.assert_allclose(y[MASK[:, t], t], expected, rtol=1e-6)
+        mean = 0.5 * mean + 0.5 * rows.mean(axis=0)
+        variance = 0.5 * variance + 0.5 * rows.var(axis=0)
+    np.testing.assert_allclose(inner.moving_mean.numpy(), mean, rtol=1e-6)
+    np.testing.assert_allclose(inner.moving_variance.numpy(), variance, rtol=1e-6)
 
 
-def test_a_stateful_layer_goes_on_from_step_to_step():
-    wrapped = layers.TimeDistributed(layers.LSTM(3, stateful=True))
-    x = data(2, 4, 5, 2).astype("float32")
-    y = wrapped(x)
-    wrapped.layer.reset_states()
-    np.testing.assert_array_equal(y, np.stack([wrapped.layer(x[:, t]) for t in range(4)], axis=1))
+def test_a_mask_of_steps_does_not_reach_a_layer_of_whole_steps():
+    x = data(4, 3, 5, 2)
+    lstm = layers.LSTM(2)
+    y = layers.TimeDistributed(lstm)(x, mask=MASK)
+    for t in range(3):
+        np.testing.assert_allclose(y[:, t], lstm(x[:, t]), atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(4, 2), (3, 4), (4,), (2, 3, 2)])
+def test_a_mask_of_other_steps_is_refused(shape):
+    layer = layers.TimeDistributed(layers.Dense(2), name="each")
+    with pytest.raises(ValueError, match=r"(?s)'each' was given a mask.*batch=4, time steps=3.*given"):
+        layer(data(4, 3, 2), mask=np.ones(shape, bool))
+
+
+def test_a_softmax_inside_takes_its_part_of_the_mask():
+    x = data(4, 3, 2)
+    model = gw.Sequential([gw.Input((3, 2)), layers.Masking(), layers.TimeDistributed(layers.Softmax())])
+    y = model(np.where(MASK[..., None], x, 0))
+    expected = np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(y[MASK], expected[MASK], rtol=1e-5)

@@ -158,7 +158,7 @@ def check_sequence_mask(mask: Any, batch: int, steps: int, layer: str) -> None:
         )
 
 
-def check_states(states: Sequence[Any], wanted: Sequence[tuple[int, ...]], batch: int, layer: str) -> None:
+def check_states(states: Sequence[Any], wanted: Sequence[tuple[int, ...]], batch: int | None, layer: str) -> None:
     """Check the initial states of a recurrent layer.
 
     Raises:
@@ -167,7 +167,9 @@ def check_states(states: Sequence[Any], wanted: Sequence[tuple[int, ...]], batch
     expected = ", ".join(drawn((batch, *shape), ("batch", "units")) for shape in wanted)
     given = ", ".join(drawn(state.shape) if hasattr(state, "shape") else describe(state) for state in states)
     fits = len(states) == len(wanted) and all(
-        tuple(s.shape[1:]) == tuple(shape) and (s.shape[:1] == (batch,) or None in (*s.shape[:1], batch))
+        hasattr(s, "shape")
+        and tuple(s.shape[1:]) == tuple(shape)
+        and (s.shape[:1] == (batch,) or None in (*s.shape[:1], batch))
         for s, shape in zip(states, wanted, strict=True)
     )
     if not fits:

@@ -97,10 +97,9 @@ class Bidirectional(SequenceLayer):
 
     def reset_states(self, states: Any = None) -> None:
         """Set the kept states to zero, or to given values: the forward layer's, then the backward layer's."""
-        flat = [None] * len(self.state_shapes) if states is None else list(tree.leaves(states))
-        half = len(self.forward_layer.state_shapes)
-        for layer, own in ((self.forward_layer, flat[:half]), (self.backward_layer, flat[half:])):
-            layer.reset_states(None if states is None else own)
+        given = None if states is None else self._halves([None, *tree.leaves(states)])
+        for k, layer in enumerate(self._both()):
+            layer.reset_states(None if given is None else given[k][1:])
 
     reset_state = reset_states
 
@@ -111,8 +110,23 @@ class Bidirectional(SequenceLayer):
         self.backward_layer.ensure_built([tuple(input_shape)])
 
     def check_inputs(self, shapes: Sequence[Any]) -> None:
-        for layer, own in zip((self.forward_layer, self.backward_layer), self._halves(shapes), strict=True):
+        for layer, own in zip(self._both(), self._halves(shapes), strict=True):
             layer.check_inputs(own)
+        self._check_that_outputs_merge(shapes[0])
+
+    def _check_that_outputs_merge(self, shape: Any) -> None:
+        if self.merge_mode in ("concat", None):
+            return
+        one, other = (_parts_of_shape(layer.compute_output_shape(shape))[0] for layer in self._both())
+        if one[-1] != other[-1]:
+            raise ValueError(
+                f"Layer '{self.name}' (Bidirectional): merge_mode={self.merge_mode!r} needs two outputs of one size; "
+                f"the forward layer puts out {one[-1]} features, the backward layer {other[-1]}. Give both the same "
+                'number of units, or write merge_mode="concat".'
+            )
+
+    def _both(self) -> tuple[Any, Any]:
+        return self.forward_layer, self.backward_layer
 
     def ensure_built(self, shapes: Sequence[Any], structure: Any = None) -> None:
         if not self.built:
@@ -213,10 +227,7 @@ class Bidirectional(SequenceLayer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         shape = input_shape if tree.is_shape(input_shape) else input_shape[0]
-        (y, *y_states), (z, *z_states) = (
-            [found] if tree.is_shape(found) else list(found)
-            for found in (one.compute_output_shape(shape) for one in (self.forward_layer, self.backward_layer))
-        )
+        (y, *y_states), (z, *z_states) = (_parts_of_shape(one.compute_output_shape(shape)) for one in self._both())
         states = [*y_states, *z_states]
         if self.merge_mode is None:
             return [y, z, *states]
@@ -240,6 +251,10 @@ class Bidirectional(SequenceLayer):
 
 def _parts(y: Any) -> list:
     return list(y) if isinstance(y, list | tuple) else [y]
+
+
+def _parts_of_shape(shape: Any) -> list:
+    return [shape] if tree.is_shape(shape) else list(shape)
 
 
 def _check_recurrent(layer: Any, role: str, name: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gatewise import tree
 from gatewise.layer import Layer
+from gatewise.layers.stacked_cells import StackedRNNCells
 
 
 def made_anew(layer: Layer, **changes: Any) -> Any:
@@ -17,6 +18,9 @@ def made_anew(layer: Layer, **changes: Any) -> Any:
     given: dict[str, Any] = {}
     for name, value in named:
         given.update(value if bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD else {name: value})
+    stack = getattr(layer, "cell", None)
+    if isinstance(stack, StackedRNNCells) and isinstance(given.get("cell"), list | tuple):
+        given["cell"] = stack  # what RNN made of a list of cells, so that its name is kept too
     given = tree.map_leaves(lambda item: made_anew(item, name=item.name) if isinstance(item, Layer) else item, given)
     parameters = bound.signature.parameters.values()
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)

@@ -300,9 +300,9 @@ class RNN(SequenceLayer):
             raise ValueError(f"Layer '{self.name}' is not stateful; write {type(self).__name__}(..., stateful=True).")
         if states is not None:
             values = [np.asarray(value, self.dtype) for value in tree.leaves(states)]
-            batch = values[0].shape[0] if values and values[0].ndim else 0
+            batch = values[0].shape[0] if values and values[0].ndim else None
             validation.check_states(values, self.state_shapes, batch, self.name)
-            if self._states is None or self._states[0].shape[0] != batch:
+            if batch is not None and (self._states is None or self._states[0].shape[0] != batch):
                 self._make_states(batch)
             for variable, value in zip(self._states or [], values, strict=True):
                 variable.assign(value)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gatewise import tree
+from gatewise import tree, validation
+from gatewise.arguments import is_array
 from gatewise.layer import Layer
 
 _ARGUMENTS = ("sequences", "initial_state", "mask", "training")
@@ -54,5 +55,8 @@ class SequenceLayer(Layer):
                 x, states = x[0], list(x[1:])  # Keras 1 and 2: layer([x, h, c])
         leaves, _ = super().arrange((x,), {})
         if states is not None:
-            leaves.extend(tree.leaves(states))
+            given = list(tree.leaves(states))
+            if not all(is_array(state) for state in given):
+                validation.check_states(given[:8], self.state_shapes, None, self.name)
+            leaves.extend(given)
         return leaves, None

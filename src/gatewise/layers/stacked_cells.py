@@ -8,7 +8,7 @@ from typing import Any
 from gatewise import serialization, tree
 from gatewise.layer import Layer
 from gatewise.layers import stepping
-from gatewise.layers.cell import Cell
+from gatewise.layers.cell import Cell, added
 
 
 class StackedRNNCells(Cell):
@@ -75,9 +75,8 @@ class StackedRNNCells(Cell):
     def run_states(self, x: Any, states: Sequence[Any], mask: Any, training: bool, every_step: bool) -> Any:
         last: list[Any] = []
         y_last = None
-        for cell, own in zip(self.cells, self._states_of_each(states), strict=True):
-            wanted = every_step or cell is not self.cells[-1]
-            x, y_last, after = stepping.run(cell, x, own, mask, training, wanted)
+        for k, (cell, own) in enumerate(zip(self.cells, self._states_of_each(states), strict=True), start=1):
+            x, y_last, after = stepping.run(cell, x, own, mask, training, every_step or k < len(self.cells))
             last.extend(after)
         return x, y_last, last
 
@@ -96,7 +95,8 @@ class StackedRNNCells(Cell):
                 dy, before, found = backs[k](dy, dy_last, own, wants_dx or k > 0)
                 dy_last = None
                 d_states = [*before, *d_states]
-                gradients.update(found)
+                for variable, gradient in found.items():  # the same cell may stand in several places
+                    gradients[variable] = added(gradients.get(variable), gradient)
             return dy, d_states, gradients
 
         return x, last, pullback

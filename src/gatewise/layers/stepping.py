@@ -84,6 +84,25 @@ def _begin(cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any) -> tuple[
     return x, flat, structure
 
 
+def _step_results(cell: Any, found: Any, before: Sequence[Any], t: int) -> tuple[np.ndarray, list]:
+    """A step's output and new states, flat.
+
+    Raises:
+        ValueError: at the first step, unless the cell returned an output and each state in its shape.
+    """
+    leaves = list(tree.leaves(found))
+    if t == 0 and [np.shape(leaf) for leaf in leaves[1:]] != [np.shape(state) for state in before]:
+        given = ", ".join(str(np.shape(leaf)) for leaf in leaves[1:])
+        wanted = ", ".join(str(np.shape(state)) for state in before)
+        raise ValueError(
+            f"Cell '{cell.name}' ({type(cell).__name__}): its call(inputs, states) returned other states than "
+            f"`state_size` says.\n    expected: an output, then the states [{wanted}]\n    given:    "
+            f"{len(leaves[:1])} output, then the states [{given}]\nReturn (output, states), the states nested and "
+            "shaped as they came."
+        )
+    return leaves[0], leaves[1:]
+
+
 def _chosen(use: Any, new: np.ndarray, old: Any) -> np.ndarray:
     """`new` in the rows that count, `old` (None for zeros) in the others."""
     rows = use.reshape(-1, *[1] * (new.ndim - 1))
@@ -97,7 +116,7 @@ def run(cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any, training: bo
     x, flat, structure = _begin(cell, x, states, mask)
     y, outputs = None, []
     for t in range(x.shape[1]):
-        new, *after = tree.leaves(cell.compute([x[:, t], *flat], None, training, structure))
+        new, after = _step_results(cell, cell.compute([x[:, t], *flat], None, training, structure), flat, t)
         if mask is not None:
             new = _chosen(mask[:, t], new, y)
             after = [_chosen(mask[:, t], a, b) for a, b in zip(after, flat, strict=True)]
@@ -115,7 +134,7 @@ def trace(cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any, training: 
     y, outputs, pullbacks = None, [], []
     for t in range(x.shape[1]):
         found, pullback = cell.differentiate([x[:, t], *flat], None, training, structure)
-        new, *after = tree.leaves(found)
+        new, after = _step_results(cell, found, flat, t)
         if mask is not None:
             new = _chosen(mask[:, t], new, y)
             after = [_chosen(mask[:, t], a, b) for a, b in zip(after, flat, strict=True)]

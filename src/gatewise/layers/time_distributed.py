@@ -22,7 +22,8 @@ class TimeDistributed(Layer):
 
     The steps are samples of one large batch (N T, ...), so the layer runs once; a layer that keeps states, or whose
     samples see each other in training (BatchNormalization), runs step by step, as in Keras.  A mask (N, T) goes on to
-    the output; a mask with further axes reaches the layer.
+    the output.  The layer is given its part of a mask that says which vectors of features count (one axis less than the
+    input: BatchNormalization leaves the others out of its statistics), and of a mask with further axes.
 
     Raises:
         ValueError: if `layer` is not a layer, or the input has fewer than three axes.
@@ -76,11 +77,18 @@ class TimeDistributed(Layer):
 
     def _pieces(self, x: Any, mask: Any, training: bool) -> tuple[list, list]:
         """Inputs and masks for the layer: one large batch, or each step's."""
-        mask = None if mask is None or mask.ndim < 3 else mask
+        if mask is not None and mask.shape[:2] != x.shape[:2]:
+            validation.check_sequence_mask(mask, x.shape[0], x.shape[1], self.name)
+        if mask is not None and mask.ndim < 3 and x.ndim > 3:
+            mask = None  # it says which steps count, and the layer sees whole steps
         if self._one_by_one(training):
             steps = range(x.shape[1])
-            return [x[:, t] for t in steps], [None if mask is None else mask[:, t] for t in steps]
-        return [x.reshape(-1, *x.shape[2:])], [None if mask is None else mask.reshape(-1, *mask.shape[2:])]
+            return [x[:, t] for t in steps], [self._inner_mask(None if mask is None else mask[:, t]) for t in steps]
+        mask = None if mask is None else mask.reshape(-1, *mask.shape[2:])
+        return [x.reshape(-1, *x.shape[2:])], [self._inner_mask(mask)]
+
+    def _inner_mask(self, mask: Any) -> Any:
+        return None if mask is None else self.layer.select_masks([mask], None)
 
     @staticmethod
     def _joined(pieces: list, lead: tuple[int, int]) -> Any:
