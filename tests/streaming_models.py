@@ -16,6 +16,11 @@ def sequential(*stack, steps=None, features=F):
     return gw.Sequential([gw.Input((steps, features)), *stack])
 
 
+def softsign(x):
+    """An activation that the kernels do not know."""
+    return x / (1 + abs(x))
+
+
 def functional(function, **options):
     x = gw.Input((None, F), **options)
     return gw.Model(x, function(x))
@@ -83,7 +88,10 @@ MODELS = {
     ),
     "every_step": lambda: sequential(lstm(6), layers.TimeDistributed(layers.Dense(3)), layers.Dense(1)),
     "activations": lambda: sequential(layers.Dense(4, "gelu"), lstm(3, activation="relu"), layers.Dense(3, "softmax")),
-    "own_activation": lambda: sequential(lstm(3, activation=lambda x: x / (1 + abs(x))), layers.Dense(1, "sigmoid")),
+    "own_activation": lambda: sequential(lstm(9, activation=softsign), layers.Dense(1, "sigmoid")),
+    "own_gru": lambda: sequential(layers.Masking(), layers.GRU(9, activation=softsign), layers.Dense(2)),
+    "own_simple_rnn": lambda: sequential(layers.Masking(), layers.SimpleRNN(9, activation=softsign)),
+    "own_peephole": lambda: sequential(layers.Masking(), layers.LSTM(9, activation=softsign, peephole=True)),
     "no_bias": lambda: sequential(layers.LSTM(3, use_bias=False), layers.Dense(2, use_bias=False)),
     "masking": lambda: sequential(layers.Masking(), lstm(4), layers.LSTM(3), layers.Dense(2)),
     "masking_all": lambda: sequential(layers.Masking(), lstm(4), layers.Dense(2)),

@@ -324,5 +324,17 @@ def added(a: Any, b: Any) -> Any:
     return b if a is None else a if b is None else a + b
 
 
+def one_by_one(trace: Callable[..., Any], x: np.ndarray, states: Sequence[Any], mask: Any, every_step: bool) -> Any:
+    """`run_states` by `trace(x, states, mask)` on each step alone.
+
+    NumPy's products may be summed in another order for many steps than for one; so a step is the same whatever follows.
+    """
+    outputs = []
+    for t in range(x.shape[1]):
+        h, states, _ = trace(x[:, t : t + 1], states, None if mask is None else mask[:, t : t + 1])
+        outputs.append(h)
+    return (np.concatenate(outputs, axis=1) if every_step else None), states[0], list(states)
+
+
 def _as_shape(size: Any) -> tuple[int, ...]:
     return tuple(size) if isinstance(size, list | tuple) else (size,)

@@ -15,7 +15,7 @@ import numpy as np
 
 from gatewise import kernels
 from gatewise.kernels import reference
-from gatewise.layers.cell import added, given_arguments
+from gatewise.layers.cell import added, given_arguments, one_by_one
 from gatewise.layers.lstm_variants import (
     IN_CONFIG_IF_TRUE,
     IN_CONFIG_WITH,
@@ -111,6 +111,8 @@ class LSTMCell(LSTMVariantCell):
             return self.run_variant(x, states, mask, training, every_step)
         known = self._kernel_activations()
         x_dropout, h_dropout = self.dropout_multipliers(x.shape, training)
+        if known is None and not training:
+            return one_by_one(lambda x, s, m: self._traced(x, s, m, None, None), x, states, mask, every_step)
         if known is None or x_dropout is not None or h_dropout is not None:
             h, last, _ = self._traced(x, states, mask, x_dropout, h_dropout)
             return h, last[0], last

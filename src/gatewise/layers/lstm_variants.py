@@ -14,7 +14,7 @@ import numpy as np
 
 from gatewise import initializers, kernels, random, validation
 from gatewise.kernels import LSTMVariantOptions, LSTMVariantWeights, reference
-from gatewise.layers.cell import GatedCell, added
+from gatewise.layers.cell import GatedCell, added, one_by_one
 from gatewise.variable import Variable
 
 VARIANT_ARGUMENTS = (
@@ -158,6 +158,8 @@ class LSTMVariantCell(GatedCell):
     def run_variant(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool) -> Any:
         """`run_states` of a variant."""
         known, chance = self._kernel_activations(), self._chance(x.shape, training)
+        if known is None and not training:
+            return one_by_one(lambda x, s, m: self._traced_variant(x, s, m, chance), x, states, mask, every_step)
         if known is None or not chance.is_none:
             h, last, _ = self._traced_variant(x, states, mask, chance)
             return h, last[0], last

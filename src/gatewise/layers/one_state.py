@@ -9,7 +9,7 @@ import numpy as np
 
 from gatewise import kernels
 from gatewise.kernels import reference
-from gatewise.layers.cell import GatedCell, added
+from gatewise.layers.cell import GatedCell, added, one_by_one
 
 
 class OneStateCell(GatedCell):
@@ -30,6 +30,8 @@ class OneStateCell(GatedCell):
     def run_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool) -> Any:
         known = self._kernel_activations()
         x_dropout, h_dropout = self.dropout_multipliers(x.shape, training)
+        if known is None and not training:
+            return one_by_one(lambda x, s, m: self._traced(x, s, m, None, None), x, states, mask, every_step)
         if known is None or x_dropout is not None or h_dropout is not None:
             h, last, _ = self._traced(x, states, mask, x_dropout, h_dropout)
             return h, last[0], last
