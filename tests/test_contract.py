@@ -190,6 +190,14 @@ def test_one_sample_is_a_row_of_the_batch(case):
 
 
 @every_layer
+def test_the_output_is_the_callers_own(case):
+    """`y *= 2` must not change x, nor a mask of y become one of x."""
+    inputs = data(case)
+    for y in tree.leaves(call(made(case), inputs)):
+        assert not any(np.shares_memory(x, y) for x in inputs)
+
+
+@every_layer
 def test_an_empty_batch(case):
     """Such as the last one of data that somebody else filters: shapes as ever, and nothing to learn."""
     layer = made(case)

@@ -118,6 +118,9 @@ def test_a_model_that_returns_its_input():
         np.testing.assert_array_equal(p, values)
         p[:] = 0
         assert values.any()
+    for p in (model.predict_on_batch(values), model(values)):
+        p[:] = 0
+        assert values.any()
 
 
 def test_the_first_steps_only():

@@ -77,6 +77,13 @@ def test_a_mask_given_at_a_call_does_not_stay_on_the_callers_array():
     assert masks.mask_of(x) is None
 
 
+def test_a_layer_that_returns_its_input_leaves_no_mask_on_it():
+    x, mask = padded()
+    h = layers.Dropout(0.5)(x, mask=mask)
+    np.testing.assert_array_equal(masks.mask_of(h), mask)
+    assert masks.mask_of(x) is None
+
+
 def test_a_symbolic_mask():
     x, mask = padded()
     inputs, given = gw.Input((4, 2)), gw.Input((4,), dtype="bool")

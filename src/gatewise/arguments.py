@@ -189,3 +189,18 @@ def mask_and_mode_by_name(cls: type, args: tuple, kwargs: dict[str, Any]) -> tup
     names = call_parameters(cls)[1 : len(args) + 1]
     first = next((k for k, name in enumerate(names) if name in ("mask", "training")), len(args))
     return args[:first], {**dict(zip(names[first:], args[first:], strict=False)), **kwargs}
+
+
+def apart_from(inputs: Sequence[Any], outputs: Sequence[Any]) -> list:
+    """The outputs, copied where a layer passed on its input's memory.
+
+    They are the caller's to write to and have masks of their own; the inputs stay as they are.
+    """
+    return [y.copy() if isinstance(y, np.ndarray) and _shares_memory(y, inputs) else y for y in outputs]
+
+
+def _shares_memory(y: np.ndarray, inputs: Sequence[Any]) -> bool:
+    """Whether y lies in the memory of one of the inputs."""
+    if y.base is None:
+        return any(x is y for x in inputs)
+    return any(isinstance(x, np.ndarray) and np.may_share_memory(x, y) for x in inputs)

@@ -21,6 +21,7 @@ import numpy as np
 from gatewise import autodiff, config, masks, ragged, regularizers, serialization, tree
 from gatewise.arguments import (
     CallArguments,
+    apart_from,
     call_parameters,
     describe,
     leftover_arguments,
@@ -222,6 +223,8 @@ class Layer(Steppable, Described):
             y = self._apply_native(leaves, mask, training, call.structure)
         else:
             y = self._computed_alone(leaves, mask, training, call.structure)
+            own = apart_from(leaves, [y] if type(y) is np.ndarray else list(tree.leaves(y)))
+            y = own[0] if type(y) is np.ndarray else tree.fill(y, own)
         self._attach_masks(leaves, y, mask)
         return y
 

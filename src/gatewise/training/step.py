@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise import masks, regularizers, tree
+from gatewise.arguments import apart_from
 from gatewise.context import collected_losses, collected_metrics
 from gatewise.ragged import Ragged
 from gatewise.training import data
@@ -172,7 +173,7 @@ class Stepping(Preparing):
         """The outputs for one batch, nested as the model returns them."""
         arrays, structure = self._flat_x(x)
         is_ragged = any(isinstance(x, Ragged) for x in arrays)
-        return self._nested(self._outputs_of(Batch(arrays, None, None, structure, is_ragged)))
+        return self._nested(apart_from(arrays, self._outputs_of(Batch(arrays, None, None, structure, is_ragged))))
 
     def _single_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Batch:
         batch = self._checked_batch(x, y, sample_weight, class_weight)

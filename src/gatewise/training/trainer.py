@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
+from gatewise.arguments import apart_from
 from gatewise.training import data
 from gatewise.training.callbacks import CallbackList, History, listed
 from gatewise.training.data import ArrayBatches, Batch, IterableBatches
@@ -200,7 +199,7 @@ class Trainer(Stepping):
             progress.end_epoch(len(pieces), {})
         heard.call("on_predict_end")
         if len(pieces) == 1:
-            return self._nested(_apart_from(batch.x, pieces[0]))
+            return self._nested(apart_from(batch.x, pieces[0]))
         return self._nested([data.joined(parts) for parts in zip(*pieces, strict=True)])
 
 
@@ -276,12 +275,6 @@ class _Run:
             if model.stop_training:
                 break
         return done
-
-
-def _apart_from(inputs: list, outputs: list) -> list:
-    """The outputs, copied where a layer passed on its input's memory: they are the caller's to write to."""
-    given = [x for x in inputs if isinstance(x, np.ndarray)]
-    return [y.copy() if any(np.may_share_memory(x, y) for x in given) else y for y in outputs]
 
 
 def _fit_arguments(legacy: dict[str, Any], epochs: Any, initial_epoch: Any, validation_freq: Any) -> int:
