@@ -16,7 +16,7 @@ ROOMS = [
     ["variable", "autodiff", "tree", "context", "masks", "arguments", "validation", "serialization", "random"]
     + ["activations", "initializers", "regularizers", "constraints", "configuration", "saveable", "weights"]
     + ["graph", "added_ends", "input_spec", "described", "ragged", "stepper", "operation_stepper"],
-    ["layer", "probing", "ops"],
+    ["layer", "layer_order", "probing", "ops"],
     ["layers"],
     ["backend"],
     ["training", "losses", "metrics", "optimizers", "callbacks"],

@@ -10,8 +10,9 @@ import numpy as np
 from gatewise import masks, ragged, tree, validation
 from gatewise.added_ends import AddedEnds
 from gatewise.arguments import CallArguments, describe, is_array
-from gatewise.graph import Graph, Node, SymbolicTensor
+from gatewise.graph import Graph, SymbolicTensor
 from gatewise.layer import Layer
+from gatewise.layer_order import layers_by_depth
 from gatewise.layers.input_layer import InputLayer
 from gatewise.model import Model
 from gatewise.variable import structure_clock
@@ -45,7 +46,7 @@ class Functional(Model):
         self.outputs: list[SymbolicTensor] = list(tree.leaves(outputs))
         self._graph = Graph(self.inputs, self.outputs)
         self._entries = [_entry_of(tensor) for tensor in self.inputs]
-        self._ordered_layers = self._with_entries(layers_by_depth(self.inputs, self.outputs))
+        self._ordered_layers = self._with_entries(layers_by_depth(self.inputs, outputs))
         _check_unique_names(self._ordered_layers, self.name)
         self.supports_masking = True
         self.takes_list = len(self.inputs) > 1
@@ -317,37 +318,3 @@ def _check_unique_names(layers: Sequence[Layer], model: str) -> None:
 def _output_names(output_tree: Any, outputs: Sequence[SymbolicTensor]) -> list[str]:
     """A dictionary's keys; else the name of the layer that makes each output."""
     return list(output_tree) if isinstance(output_tree, dict) else [tensor.node.layer.name for tensor in outputs]
-
-
-def layers_by_depth(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> list[Layer]:
-    """The layers in Keras's order: the farther from the outputs, the earlier; at one depth, as outputs reach them."""
-    order: dict[int, int] = {}
-    nodes: list[Node] = []
-    visited: set[int] = set()
-    ends = {id(x) for x in inputs}
-
-    def visit(node: Node, is_input: bool) -> None:
-        if id(node) in visited:
-            return
-        visited.add(id(node))
-        order.setdefault(id(node.layer), len(order))
-        if not is_input:
-            for parent in node.parents:
-                visit(parent.node, id(parent) in ends)
-        nodes.append(node)
-
-    for tensor in outputs:
-        visit(tensor.node, id(tensor) in ends)
-    depth: dict[int, int] = {}
-    layer_depth: dict[int, int] = {}
-    layer_of = {id(node.layer): node.layer for node in nodes}
-    for node in reversed(nodes):
-        here = max(depth.setdefault(id(node), 0), layer_depth.get(id(node.layer), 0))
-        depth[id(node)] = layer_depth[id(node.layer)] = here
-        for parent in node.parents if not any(id(y) in ends for y in node.outputs) else ():
-            depth[id(parent.node)] = max(here + 1, depth.get(id(parent.node), 0))
-    for tensor in inputs:  # inputs that reach no output
-        layer_of.setdefault(id(tensor.node.layer), tensor.node.layer)
-        layer_depth.setdefault(id(tensor.node.layer), 0)
-        order.setdefault(id(tensor.node.layer), -1)
-    return sorted(layer_of.values(), key=lambda layer: (-layer_depth[id(layer)], order[id(layer)]))

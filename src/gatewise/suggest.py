@@ -27,7 +27,7 @@ def missing(module: str, kind: str, name: str, known: Iterable[str]) -> Attribut
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """The message "unknown activation 'thanh'. Did you mean 'tanh'? Known: ..."."""
-    names = sorted(set(known), key=str.casefold)
+    names = sorted(set(known), key=lambda item: (item.casefold(), item))
     text = f"unknown {kind} {name!r}."
     like = nearest(str(name), names)
     if like is not None:

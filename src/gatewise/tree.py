@@ -18,6 +18,18 @@ def leaves(tree: Any) -> Iterator[Any]:
         yield tree
 
 
+def leaves_by_key(tree: Any) -> Iterator[Any]:
+    """The leaves in order; a dictionary's in the order of its sorted keys, as Keras flattens it."""
+    if isinstance(tree, dict):
+        for key in sorted(tree, key=str):
+            yield from leaves_by_key(tree[key])
+    elif isinstance(tree, list | tuple):
+        for branch in tree:
+            yield from leaves_by_key(branch)
+    else:
+        yield tree
+
+
 def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
     """The same nesting with `function(leaf)` at each leaf."""
     if isinstance(tree, dict):

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import autodiff, constraints, initializers, regularizers, validation
+from gatewise import autodiff, constraints, initializers, ops, regularizers, validation
+from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
 
 
@@ -80,6 +81,9 @@ class Embedding(Layer):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         if not self.mask_zero:
             return previous_mask
+        if isinstance(inputs, SymbolicTensor):  # a user hands the mask on: lstm(x, mask=embedding.compute_mask(ids))
+            own = ops.not_equal(inputs, 0)
+            return own if previous_mask is None else ops.logical_and(own, previous_mask)
         own = np.asarray(autodiff.plain(inputs)) != 0
         return own if previous_mask is None else own & previous_mask
 
