@@ -184,6 +184,33 @@ def test_freezing_before_and_after_compile():
     assert not model.trainable_weights and not any(layer.trainable for layer in model.layers)
 
 
+def test_the_way_back_leaves_out_layers_from_which_nothing_is_wanted():
+    class Noting(layers.Dense):
+        way_back = 0
+
+        def forward(self, *inputs, **options):
+            y, pullback = super().forward(*inputs, **options)
+
+            def counted(dy, wants_dx=True):
+                self.way_back += 1
+                return pullback(dy, wants_dx)
+
+            return y, counted
+
+    steps = [Noting(2), Noting(2), Noting(2)]
+    model = randomized(gw.Sequential([gw.Input((3,)), *steps]))
+    model.compile("sgd", "mse")
+    for trainable, expected in (((1, 1, 1), (1, 1, 1)), ((0, 1, 0), (0, 1, 1)), ((0, 0, 1), (0, 0, 1))):
+        for step, flag in zip(steps, trainable, strict=True):
+            step.trainable, step.way_back = bool(flag), 0
+        model.train_on_batch(data(3, 3), data(3, 2))
+        assert tuple(step.way_back for step in steps) == expected
+    for step in steps:
+        step.way_back = 0
+    model.differentiate([data(3, 3)], None, True, None)[1](data(3, 2))  # the input's gradient is wanted here
+    assert [step.way_back for step in steps] == [1, 1, 1]
+
+
 def test_paths_of_nested_models():
     x, y = gw.Input((4, 2)), gw.Input((4, 2))
     inner = gw.Model(x, layers.Dense(2, name="d")(layers.LSTM(3, name="q")(x)), name="inner")

@@ -293,7 +293,8 @@ class Graph:
     def _way_back(self, wants_dx: bool) -> list[tuple[int, _Step, bool]]:
         """The steps from the last to the first, each with its position and whether its inputs' gradients are wanted.
 
-        They are if they lead to a trainable variable, or to an input of the graph that wants its own.
+        They are if they lead to a trainable variable, or to an input of the graph that wants its own.  Steps from which
+        nothing is wanted, such as frozen layers at the beginning, are left out.
         """
         known_for, way = self._known_way
         if known_for == (wants_dx, structure_clock.stamp):
@@ -302,8 +303,8 @@ class Graph:
         way = []
         for position, step in enumerate(self._steps):
             wants = any(k in slots for k in step.inputs)
-            way.append((position, step, wants))
             if wants or step.layer.has_trainable_variables:
+                way.append((position, step, wants))
                 slots.update(step.outputs)
         way.reverse()
         self._known_way = ((wants_dx, structure_clock.stamp), way)

@@ -110,9 +110,10 @@ class SpatialDropout1D(Dropout):
         return (shape[0], 1, shape[2])
 
     def get_config(self) -> dict[str, Any]:
-        """As Keras 3 writes it: without `trainable`, unless it is False."""
-        config = {"rate": self.rate, "seed": self.seed, "name": self.name, "dtype": self.dtype}
-        return config if self.trainable else {**config, "trainable": False}
+        """As Keras 3 writes it: the type by its name, and without `trainable`, unless that is False."""
+        left_out = ("noise_shape", "trainable") if self.trainable else ("noise_shape",)
+        config = {name: value for name, value in super().get_config().items() if name not in left_out}
+        return {**config, "dtype": self.dtype}
 
 
 class GaussianNoise(_Noise):

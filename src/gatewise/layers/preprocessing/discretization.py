@@ -53,7 +53,7 @@ class Discretization(Layer):
             raise ValueError(f"{cls} takes either `bin_boundaries` or `num_bins`; {both} is set.")
         encoding.refuse_sparse(sparse, cls)
         self.num_bins = None if num_bins is None else validation.positive_integer(num_bins, "num_bins", cls)
-        self.epsilon = epsilon
+        self.epsilon = float(epsilon)
         self.output_mode = encoding.output_mode(output_mode, _MODES, cls)
         self.sparse = False
         self.bin_boundaries = None if bin_boundaries is None else self._checked(bin_boundaries)
