@@ -358,3 +358,14 @@ def test_hashes_of_known_strings():
     strong = [953272, 554259, 216089, 483067, 676107, 126932, 429380, 981973, 881983, 291829, 223240]
     assert [hashing.fingerprint64(t.encode()) % 1000003 for t in texts] == fast
     assert [hashing.siphash(t.encode(), [133, 137]) % 1000003 for t in texts] == strong
+
+
+def test_sizes_may_be_integers_of_numpy():
+    sizes = {"max_tokens": np.int64(5), "num_oov_indices": np.int32(2)}
+    for layer in (layers.StringLookup(**sizes, salt=np.int64(3)), layers.IntegerLookup(**sizes)):
+        again = type(layer).from_config(json.loads(json.dumps(layer.get_config())))
+        assert (again.max_tokens, again.num_oov_indices) == (5, 2)
+    texts = layers.TextVectorization(np.int64(5), ngrams=np.int64(2), output_sequence_length=np.int64(3))
+    assert json.loads(json.dumps(texts.get_config()))["output_sequence_length"] == 3
+    with pytest.raises(ValueError, match="integer of at least 0; got True"):
+        layers.StringLookup(num_oov_indices=True)

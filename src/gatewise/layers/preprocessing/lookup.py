@@ -14,6 +14,7 @@ from gatewise.arguments import CallArguments
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers.preprocessing import encoding
+from gatewise.layers.preprocessing import lookup_arguments as checked
 from gatewise.layers.preprocessing.category_encoding import whole_numbers
 from gatewise.layers.preprocessing.vocabulary import Counts, Vocabulary
 
@@ -70,15 +71,13 @@ class Lookup(Layer):
     ) -> None:
         super().__init__(**kwargs)
         cls = type(self).__name__
-        _check_sizes(max_tokens, num_oov_indices, pad_to_max_tokens, cls)
-        if oov_method not in ("floormod", "farmhash"):
-            raise ValueError(f"{cls}: oov_method is 'floormod' or 'farmhash'; got {oov_method!r}.")
+        self.max_tokens, self.num_oov_indices = checked.sizes(max_tokens, num_oov_indices, pad_to_max_tokens, cls)
+        self.oov_method = checked.method(oov_method, cls)
         encoding.refuse_sparse(sparse, cls)
         self.invert, self.sparse, self.pad_to_max_tokens = bool(invert), False, bool(pad_to_max_tokens)
-        self.max_tokens, self.num_oov_indices = max_tokens, num_oov_indices
-        self.mask_token, self.oov_token, self.oov_method = mask_token, oov_token, oov_method
+        self.mask_token, self.oov_token = mask_token, oov_token
         self.output_mode = encoding.output_mode(output_mode, _MODES, cls)
-        self.salt = self._checked_salt(salt)
+        self.salt = checked.salt(salt, self._is_hashed, cls)
         if self.invert and self.output_mode != "int":
             raise ValueError(f"{cls}: `output_mode` must be 'int' when `invert` is true; got {output_mode!r}.")
         if idf_weights is not None and self.output_mode != "tf_idf":
@@ -97,28 +96,16 @@ class Lookup(Layer):
             self.set_vocabulary(vocabulary, idf_weights)
         self.built = True
 
-    def _checked_salt(self, salt: Any) -> list[int] | None:
-        """The salt as two integers.
-
-        Raises:
-            ValueError: for anything else, and for integers that are not hashed.
-        """
-        if salt is None:
-            return None
-        cls = type(self).__name__
-        if self.vocabulary_dtype != "string" and self.oov_method != "farmhash":
-            raise ValueError(f"{cls}: `salt` can only be used with oov_method='farmhash'.")
-        pair = [salt, salt] if isinstance(salt, int) else list(salt) if isinstance(salt, list | tuple) else []
-        if len(pair) != 2 or not all(isinstance(part, int) for part in pair):
-            raise ValueError(f"{cls}: salt is an integer or two of them; got {salt!r}.")
-        return pair
-
     # --- the vocabulary --------------------------------------------------------------------------------------
+
+    @property
+    def _is_hashed(self) -> bool:
+        """Whether unknown tokens are hashed to choose among several places for them."""
+        return self.vocabulary_dtype == "string" or self.oov_method == "farmhash"
 
     def _vocabulary_of(self, tokens: Sequence[Any]) -> Vocabulary:
         has_mask_place = self.mask_token is not None and self.output_mode == "int"
-        is_hashed = self.vocabulary_dtype == "string" or self.oov_method == "farmhash"
-        hashing = (self.salt or "farmhash") if is_hashed else None
+        hashing = (self.salt or "farmhash") if self._is_hashed else None
         return Vocabulary(tokens, self.mask_token, has_mask_place, self.num_oov_indices, hashing)
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
@@ -367,7 +354,7 @@ class Lookup(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        refuse_file(config, cls.__name__)
+        checked.refuse_file(config, cls.__name__)
         return cls(**config)
 
     def get_build_config(self) -> dict[str, Any] | None:
@@ -408,21 +395,3 @@ class Lookup(Layer):
         special = self._vocabulary.first
         if len(tokens) > special:
             self._take(tokens[special:])
-
-
-def refuse_file(config: dict[str, Any], cls: str) -> None:
-    """Raise ValueError if a configuration names a file to read the vocabulary from: it may come from anywhere."""
-    if isinstance(config.get("vocabulary"), str):
-        raise ValueError(
-            f"The configuration of a {cls} names the file {config['vocabulary']!r} as its vocabulary; files named "
-            "inside a configuration are not read. Make the layer, and call set_vocabulary(path)."
-        )
-
-
-def _check_sizes(max_tokens: Any, num_oov_indices: Any, pad_to_max_tokens: bool, cls: str) -> None:
-    if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens <= 1):
-        raise ValueError(f"{cls}: if set, `max_tokens` must be an integer greater than 1; got {max_tokens!r}.")
-    if pad_to_max_tokens and max_tokens is None:
-        raise ValueError(f"{cls}: with pad_to_max_tokens=True, `max_tokens` must be set.")
-    if not isinstance(num_oov_indices, int) or num_oov_indices < 0:
-        raise ValueError(f"{cls}: `num_oov_indices` must be an integer of at least 0; got {num_oov_indices!r}.")

@@ -13,7 +13,7 @@ from gatewise.arguments import CallArguments, describe
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers.preprocessing import encoding, text
-from gatewise.layers.preprocessing.lookup import refuse_file
+from gatewise.layers.preprocessing.lookup_arguments import is_whole, refuse_file
 from gatewise.layers.preprocessing.string_lookup import StringLookup
 
 _STANDARDIZED = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
@@ -72,14 +72,14 @@ class TextVectorization(Layer):
         _check_choice("standardize", standardize, _STANDARDIZED)
         _check_choice("split", split, _SPLITS)
         self.standardize, self.split, self.encoding = standardize, split, encoding
-        self.ngrams = ngrams
+        self.ngrams = int(ngrams) if is_whole(ngrams) else ngrams
         self._widths = _widths(ngrams)
         self._lookup_layer = StringLookup(
             max_tokens, mask_token="", vocabulary=vocabulary, idf_weights=idf_weights,
             output_mode=_mode(output_mode), pad_to_max_tokens=pad_to_max_tokens, sparse=sparse, encoding=encoding,
             vocabulary_size=vocabulary_size, has_input_vocabulary=has_input_vocabulary, dtype=self.dtype,
         )  # fmt: skip
-        self.max_tokens, self.pad_to_max_tokens = max_tokens, self._lookup_layer.pad_to_max_tokens
+        self.max_tokens, self.pad_to_max_tokens = self._lookup_layer.max_tokens, self._lookup_layer.pad_to_max_tokens
         self.output_mode = self._lookup_layer.output_mode
         self.output_sequence_length = self._checked_length(output_sequence_length)
         self.sparse = self.ragged = False
@@ -98,11 +98,11 @@ class TextVectorization(Layer):
                 "TextVectorization: `output_sequence_length` goes with output_mode='int' only; it is "
                 f"{self.output_mode!r}."
             )
-        if isinstance(length, bool) or not isinstance(length, int) or length < 1:
+        if not is_whole(length) or length < 1:
             raise ValueError(
                 f"TextVectorization: `output_sequence_length` must be a positive integer or None; got {length!r}."
             )
-        return length
+        return int(length)
 
     # --- the vocabulary --------------------------------------------------------------------------------------
 
@@ -305,8 +305,8 @@ def _widths(ngrams: Any) -> tuple[int, ...] | None:
     """The lengths of n-grams asked for."""
     if ngrams is None:
         return None
-    widths = tuple(range(1, ngrams + 1)) if isinstance(ngrams, int) else ngrams
-    if not isinstance(widths, tuple | list) or not all(isinstance(n, int) and n >= 1 for n in widths) or not widths:
+    widths = tuple(range(1, ngrams + 1)) if is_whole(ngrams) else ngrams
+    if not isinstance(widths, tuple | list) or not all(is_whole(n) and n >= 1 for n in widths) or not widths:
         raise ValueError(
             f"TextVectorization: `ngrams` must be None, a positive integer, or a tuple of them; got {ngrams!r}."
         )
