@@ -101,3 +101,49 @@ def test_a_mask_computed_by_hand_from_symbolic_integers():
 
 def test_suggestions_come_in_one_order():
     assert suggest.unknown("optimizer", "x", {"adam", "Adam", "SGD", "sgd"}).endswith("Known: Adam, adam, SGD, sgd.")
+
+
+def test_names_count_what_keras_makes_inside():
+    x = Input((5, 4))
+    layers.MultiHeadAttention(2, 3)(x, x)
+    assert [layers.Dropout(0.1).name, layers.Softmax().name] == ["dropout_1", "softmax_1"]
+    gw.Sequential([layers.LSTM(3)])(x)
+    assert Model(x, layers.Dense(1)(x)).name == "functional_1"
+
+
+class TwoReaders(Model):
+    """A chain and a graph inside a model whose call the user wrote, beside layers of its own."""
+
+    def __init__(self):
+        super().__init__()
+        x = Input((8, 4))
+        self.chain = gw.Sequential([Input((8, 4)), layers.LSTM(3)], name="chain")
+        self.graph = Model(x, [layers.LSTM(2)(x), layers.GRU(3)(x)], name="graph")
+        self.steps = layers.LSTM(16, return_sequences=True, name="steps")
+        self.last = layers.Dense(1, name="last")
+
+    def call(self, x):
+        return self.last(self.chain(x)) + self.graph(x)[0][:, :1] + self.steps(x)[:, -1, :1]
+
+
+@pytest.mark.parametrize(
+    "shape, of_steps",
+    [((None, 8, 4), "(None, 8, 16)"), ((None, None, 4), "(None, None, 16)"), ((2, 8, 4), "(2, 8, 16)")],
+)
+def test_a_users_model_that_was_built_shows_no_sizes_of_the_trial(shape, of_steps, capsys):
+    model = TwoReaders()
+    model.build(shape)
+    model.summary()
+    rows = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if "(" in line and "│" in line}
+    assert of_steps in rows["steps"]
+    assert "(None, 3)" in rows["chain"] and "[(None, 2), (None, 3)]" in rows["graph"]
+    assert "?" not in "".join(rows.values())
+
+
+def test_explanations_write_nested_shapes_with_letters():
+    x = Input((None, 3))
+    cells = [layers.LSTMCell(12), layers.GRUCell(8)]
+    model = Model(x, layers.RNN(cells, return_state=True)(x)[0])
+    for lang in ("en", "zh", "de"):
+        text = str(gw.explain(model, lang=lang))
+        assert "[(N, 8), (N, 12), (N, 12), (N, 8)]" in next(line for line in text.splitlines() if "  rnn (" in line)

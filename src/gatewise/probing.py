@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,5 +47,26 @@ def trial(layer: Any, leaves: Sequence[Any], structure: Any, size: int = _TRIAL_
         else leaf
         for leaf in leaves
     ]
+    known = {id(inner) for inner in _layers_inside(layer) if "_build_shape" in vars(inner)}
     with collected_losses(), collected_metrics(), assignments_undone():
-        return layer.infer(*values, mask=None, training=False, structure=structure)
+        result = layer.infer(*values, mask=None, training=False, structure=structure)
+    symbolic = [leaf.shape for leaf in leaves if isinstance(leaf, SymbolicTensor)]
+    if symbolic and all(shape[:1] == (None,) for shape in symbolic):
+        steps_unknown = any(len(shape) > 1 and shape[1] is None for shape in symbolic)
+        for inner in _layers_inside(layer):
+            if id(inner) not in known and tree.is_shape(vars(inner).get("_build_shape")):
+                inner._build_shape = _without_trial_sizes(inner._build_shape, size, steps_unknown)
+    return result
+
+
+def _layers_inside(layer: Any) -> Iterator[Any]:
+    """The layers inside a layer, at any depth."""
+    for inner in layer.sublayers():
+        yield inner
+        yield from _layers_inside(inner)
+
+
+def _without_trial_sizes(shape: Sequence[int | None], size: int, steps_unknown: bool) -> tuple[int | None, ...]:
+    """A shape that a layer inside was built for, with None again for the batch and, where unknown, the steps."""
+    axes = 2 if steps_unknown and len(shape) > 2 else 1
+    return tuple(None if axis < axes and n == size else n for axis, n in enumerate(shape))

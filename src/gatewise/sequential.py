@@ -140,6 +140,7 @@ class Sequential(Functional):
                 )
             kind = (self._stack[0].input_type or self._stack[0].dtype) if self._stack else self.dtype
             self._begin_with(InputLayer(batch_shape=shape, dtype=kind))
+            _number_as_keras_does()
 
     @property
     def layers(self) -> list[Layer]:

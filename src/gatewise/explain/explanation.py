@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gatewise import tree
 from gatewise.explain.accounting import LayerAccount
 from gatewise.explain.arithmetic import written
 from gatewise.explain.counting import account as account_of
@@ -173,9 +174,8 @@ def _output(account: LayerAccount) -> str:
     shape = account.output_shape
     if shape is None:
         return "?"
-    if isinstance(shape, list):
-        return f"[{', '.join(symbolic_shape(tuple(one)) for one in shape)}]"
-    return symbolic_shape(tuple(shape)) if isinstance(shape, tuple) else str(shape)
+    shapes = [symbolic_shape(one) for one in tree.leaves_of_shapes(shape)]
+    return shapes[0] if tree.is_shape(shape) else f"[{', '.join(shapes)}]"
 
 
 def _parts(account: LayerAccount, words: Words, told: set[str]) -> list[Section]:

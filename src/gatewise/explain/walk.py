@@ -139,6 +139,10 @@ def output_shape_of(layer: Layer, shape: Any = None) -> Any:
     if shape is None and layer._inbound_nodes:
         outputs = [tuple(y.shape) for y in layer._inbound_nodes[-1].outputs]
         return outputs[0] if len(outputs) == 1 else outputs
+    inner = getattr(layer, "outputs", None) if shape is None else None
+    if inner:  # of a graph inside a model whose `call` the user wrote
+        own = [tuple(y.shape) for y in inner]
+        return own[0] if len(own) == 1 else own
     if shape is None and type(layer).compute_output_shape is not Layer.compute_output_shape:
         shape = getattr(layer, "_build_shape", None)
     return None if shape is None else layer.compute_output_shape(shape)

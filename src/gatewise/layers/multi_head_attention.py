@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise import constraints, initializers, random, regularizers, tree, validation
+from gatewise import config, constraints, initializers, random, regularizers, tree, validation
 from gatewise.arguments import is_array
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
@@ -138,6 +138,8 @@ class MultiHeadAttention(Layer):
             shapes["key_shape"] = tuple(key_shape)
         self._check_shapes(*shapes.values())
         self._built_for = shapes
+        for inner in ("softmax", "dropout"):  # Keras makes such layers inside, so a user's own count on from there
+            config.unique_name(inner)
         query, value, key = (*shapes.values(), shapes["value_shape"])[:3]
         rank = len(query)
         axes = range(1, rank - 1) if self.attention_axes is None else self.attention_axes
