@@ -293,3 +293,39 @@ def test_a_build_that_says_it_is_done_is_noted_too():
     layer = layers.RNN(SaysSo(3))
     layer(np.zeros((2, 4, 5)))
     assert layer.cell.get_build_config() == {"input_shape": (2, 5)}
+
+
+def _given_states(layer, *sizes):
+    """A model that gives the layer initial states of these sizes."""
+    x, *states = [gw.Input((5, 2)), *(gw.Input(size) for size in sizes)]
+    nested = tree.fill(layer.get_initial_state(1), states)
+    return gw.Model([x, *states], layer(x, initial_state=nested))
+
+
+def _cell_alone(cell, *sizes):
+    x, *states = [gw.Input((3,)), *(gw.Input((size,)) for size in sizes)]
+    return gw.Model([x, *states], cell(x, states)[0])
+
+
+WITH_STATES = {
+    "GRU": lambda: _given_states(layers.GRU(2), (2,)),
+    "Bidirectional": lambda: _given_states(layers.Bidirectional(layers.LSTM(2)), (2,), (2,), (2,), (2,)),
+    "stack": lambda: _given_states(layers.RNN([layers.GRUCell(2), layers.LSTMCell(4)]), (2,), (4,), (4,)),
+    "two stacks": lambda: _given_states(
+        layers.Bidirectional(layers.RNN([layers.GRUCell(2), layers.SimpleRNNCell(4)])), (2,), (4,), (2,), (4,)
+    ),
+    "a matrix": lambda: _given_states(layers.RNN(Matrix()), (2, 2)),
+    "GRUCell": lambda: _cell_alone(layers.GRUCell(2), 2),
+    "LSTMCell": lambda: _cell_alone(layers.LSTMCell(2), 2, 2),
+}
+
+
+@pytest.mark.parametrize("name", WITH_STATES)
+def test_given_states_are_in_the_configuration_of_the_model(name):
+    model = WITH_STATES[name]()
+    again = gw.Model.from_config(model.get_config(), custom_objects={"Matrix": Matrix})
+    again.set_weights(model.get_weights())
+    inputs = [np.float32(x) for x in arrays(*((2, *x.shape[1:]) for x in model.inputs))]
+    y = model(inputs)
+    np.testing.assert_array_equal(again(inputs), y)
+    assert not np.allclose(model([inputs[0], *(-x for x in inputs[1:])]), y)

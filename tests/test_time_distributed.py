@@ -52,3 +52,23 @@ def test_a_softmax_inside_takes_its_part_of_the_mask():
     y = model(np.where(MASK[..., None], x, 0))
     expected = np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)
     np.testing.assert_allclose(y[MASK], expected[MASK], rtol=1e-5)
+
+
+def test_penalties_of_an_activity_are_added_up_over_the_steps():
+    x = data(4, 3, 2).astype("float32")
+    inner = gw.Sequential([layers.Dense(2, activity_regularizer=gw.regularizers.L2(0.5))])
+    model = gw.Sequential([gw.Input((3, 2)), layers.TimeDistributed(inner)])
+    model.compile(gw.optimizers.SGD(0.1), "mse")
+    y = model.predict(x, verbose=0)
+    before = inner.layers[0].kernel.numpy()
+    loss = model.train_on_batch(x, np.zeros_like(y))
+    assert loss == pytest.approx(float((y**2).mean() + 0.5 * (y**2).sum() / 4), rel=1e-5)
+    dy = 2 * y / y.size + y / 4
+    slope = np.einsum("nti,ntj->ij", x, dy)
+    np.testing.assert_allclose(inner.layers[0].kernel.numpy(), before - 0.1 * slope, rtol=1e-4, atol=1e-6)
+
+
+def test_arguments_that_no_layer_has_are_refused():
+    layer = layers.TimeDistributed(layers.Dense(2), name="each")
+    with pytest.raises(TypeError, match=r"'each' \(TimeDistributed\) is called with inputs, mask and .*'states'"):
+        layer(data(4, 3, 2), states=1)

@@ -239,6 +239,13 @@ class Layer(Steppable, Described):
 
     def arrange(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list, Any]:
         """Take the arrays out of a call's arguments: (flat arrays, how they fold back; None for `layer(x)`)."""
+        if kwargs and not (self._uses_call or self.takes_list):
+            unknown = kwargs.keys() - {"inputs", "mask", "training", *call_parameters(type(self))}
+            if unknown:
+                raise TypeError(
+                    f"Layer '{self.name}' ({type(self).__name__}) is called with inputs, mask and training; it has no "
+                    f"argument {', '.join(map(repr, sorted(unknown)))}."
+                )
         if len(args) == 1 and type(args[0]) is not SymbolicTensor and not (self._uses_call or self.takes_list):
             wanted = None if self.input_rank is None else (None,) * self.input_rank
             args = (ragged.from_samples(args[0], wanted),)

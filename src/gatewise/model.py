@@ -6,7 +6,7 @@ instead.  Both are layers, so models nest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gatewise import autodiff, masks, ragged, tree
@@ -201,6 +201,20 @@ class Model(Trainer, Layer):
         from gatewise.training.compile_config import compile_from_config
 
         compile_from_config(self, config)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """A new model from what `get_config` returned; its weights are new.
+
+        Args:
+            config: of a model of symbolic inputs and outputs, or the arguments of a subclass's constructor.
+            custom_objects: the user's classes and functions by name.
+        """
+        if {"layers", "input_layers", "output_layers"} <= set(config):
+            from gatewise.model_config import functional_from_config
+
+            return functional_from_config(cls, config, custom_objects)
+        return super().from_config(config)
 
     def to_json(self, **kwargs: Any) -> str:
         """The structure as JSON text; `models.model_from_json` makes a new model of it."""

@@ -17,9 +17,10 @@ from gatewise.arguments import is_array
 from gatewise.functional import Functional
 from gatewise.graph import Node, SymbolicTensor
 from gatewise.layer import Layer
+from gatewise.layers.cell import Cell
 from gatewise.layers.input_layer import InputLayer
-from gatewise.layers.lstm import LSTMCell
 from gatewise.layers.recurrent import RNN
+from gatewise.layers.sequence_layer import SequenceLayer
 from gatewise.sequential import Sequential
 
 _CODE = ("Lambda", "__lambda__")
@@ -81,7 +82,7 @@ class _FunctionalWriter:
     def _layer(self, layer: Layer) -> dict[str, Any]:
         written = serialization.serialize_object(layer)
         nodes = self.uses.get(id(layer), [])
-        if nodes and isinstance(layer, RNN) and len(nodes[0].inputs) > 1:
+        if nodes and isinstance(layer, SequenceLayer) and len(nodes[0].inputs) > 1:
             sequences, *states = [x.shape for x in nodes[0].inputs]
             shapes = {"sequences_shape": sequences, "initial_state_shape": states}
             written["build_config"] = serialization.serialize_object({"shapes_dict": shapes})
@@ -138,12 +139,10 @@ def call_of(node: Node) -> tuple[tuple, dict[str, Any]]:
         return args, dict(kwargs)
     if isinstance(layer, Functional):
         return (tree.fill(layer._input_tree, leaves) if len(leaves) > 1 else leaves[0],), {}
-    if isinstance(layer, LSTMCell):
-        return (leaves[0], list(leaves[1:])), {}
-    if isinstance(layer, RNN) and len(leaves) > 1:
-        nesting: Any = layer.cell
-        states = tree.fill(nesting.state_size, leaves[1:])
-        return (leaves[0],), {"initial_state": states if isinstance(states, list) else [states]}
+    if isinstance(layer, Cell):
+        return (leaves[0], tree.fill(layer.get_initial_state(1), leaves[1:])), {}
+    if isinstance(layer, SequenceLayer) and len(leaves) > 1:
+        return (leaves[0],), {"initial_state": tree.fill(layer.get_initial_state(1), leaves[1:])}
     return (list(leaves) if layer.takes_list else leaves[0],), {}
 
 

@@ -21,6 +21,10 @@ class SequenceLayer(Layer):
         """The shape of each state without the batch, flat."""
         return []
 
+    def get_initial_state(self, batch_size: int | None = None) -> list[Any]:
+        """The states a run begins with if none are given, nested as the layer takes them."""
+        return []
+
     def nested_outputs(self, y: list) -> Any:
         """Several outputs, given flat, nested as the layer returns them."""
         return y

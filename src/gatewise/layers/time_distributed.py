@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,12 @@ from gatewise.stepper import CannotStep, LayerUse, Stepper
 from gatewise.variable import structure_clock
 
 
+class _Traits(NamedTuple):
+    stateful: bool = False  # a state goes from step to step
+    mixing: bool = False  # in training a sample's result depends on the others
+    penalised: bool = False  # each step adds its own mean penalty to the loss
+
+
 class TimeDistributed(Layer):
     """Applies a layer (or a model) to each time step, with the same weights at every step.
 
@@ -21,9 +27,10 @@ class TimeDistributed(Layer):
         layer: what to apply; it sees (N, ...) for each step of an input (N, T, ...).
 
     The steps are samples of one large batch (N T, ...), so the layer runs once; a layer that keeps states, or whose
-    samples see each other in training (BatchNormalization), runs step by step, as in Keras.  A mask (N, T) goes on to
-    the output.  The layer is given its part of a mask that says which vectors of features count (one axis less than the
-    input: BatchNormalization leaves the others out of its statistics), and of a mask with further axes.
+    samples see each other in training (BatchNormalization), runs step by step, as in Keras, and so does one with an
+    activity_regularizer, whose penalties are added up over the steps.  A mask (N, T) goes on to the output.  The layer
+    is given its part of a mask that says which vectors of features count (one axis less than the input:
+    BatchNormalization leaves the others out of its statistics), and of a mask with further axes.
 
     Raises:
         ValueError: if `layer` is not a layer, or the input has fewer than three axes.
@@ -41,7 +48,7 @@ class TimeDistributed(Layer):
         super().__init__(**kwargs)
         self.layer = layer
         self.supports_masking = True
-        self._known_traits: tuple[int, bool, bool] = (0, False, False)
+        self._known_traits: tuple[int, _Traits] = (0, _Traits())
 
     def build(self, input_shape: Any) -> None:
         self.layer.ensure_built([self._step_shape(input_shape)])
@@ -65,15 +72,23 @@ class TimeDistributed(Layer):
     def _step_shape(shape: Any) -> tuple:
         return (shape[0], *shape[2:])
 
-    def _one_by_one(self, training: bool) -> bool:
-        """Whether steps may not run together as one batch."""
-        stamp, stateful, mixing = self._known_traits
+    def _traits(self) -> _Traits:
+        """What the layers inside do that keeps steps from running together as one batch."""
+        stamp, traits = self._known_traits
         if stamp != structure_clock.stamp:
             inside = list(_all_layers(self.layer))
-            stateful = any(getattr(layer, "stateful", False) for layer in inside)
-            mixing = any(layer.mixes_samples for layer in inside)
-            self._known_traits = (structure_clock.stamp, stateful, mixing)
-        return stateful or (training and mixing)
+            traits = _Traits(
+                stateful=any(getattr(layer, "stateful", False) for layer in inside),
+                mixing=any(layer.mixes_samples for layer in inside),
+                penalised=any(layer.activity_regularizer is not None for layer in inside),
+            )
+            self._known_traits = (structure_clock.stamp, traits)
+        return traits
+
+    def _one_by_one(self, training: bool) -> bool:
+        """Whether steps may not run together as one batch."""
+        traits = self._traits()
+        return traits.stateful or traits.penalised or (training and traits.mixing)
 
     def _pieces(self, x: Any, mask: Any, training: bool) -> tuple[list, list]:
         """Inputs and masks for the layer: one large batch, or each step's."""
@@ -134,7 +149,7 @@ class TimeDistributed(Layer):
         return self._joined(found, x.shape[:2])
 
     def stepper(self, use: LayerUse) -> Stepper:
-        if use.is_timed and self._one_by_one(False):
+        if use.is_timed and self._traits().stateful:
             raise CannotStep("the layer inside keeps states between steps (stateful=True)")
         return super().stepper(use)
 
