@@ -14,7 +14,38 @@ def built(layer):
     return layer
 
 
+def predicted(layer, steps):
+    """What a model makes of sequences whose length was unknown when the layer was put in."""
+    return gw.Sequential([gw.Input((None, 2)), layer]).predict(X[:, :steps], verbose=0)
+
+
 CALLS = {
+    "too short in a model, Conv1D": (
+        lambda: predicted(layers.Conv1D(2, 5, name="it"), 3),
+        ["'it' (Conv1D)", "5 steps", "into 3", "padding='same'"],
+    ),
+    "too short in a model, MaxPooling1D": (
+        lambda: predicted(layers.MaxPooling1D(5, name="it"), 3),
+        ["'it' (MaxPooling1D)", "5 steps", "into 3"],
+    ),
+    "too short in a model, Cropping1D": (
+        lambda: predicted(layers.Cropping1D(2, name="it"), 3),
+        ["'it' (Cropping1D)", "4 of 3 steps", "below 3"],
+    ),
+    "another length in a model, Dropout": (
+        lambda: gw.Sequential([gw.Input((None, 2)), layers.Dropout(0.5, noise_shape=(None, 2, 1), name="it")])(
+            X[:, :1], training=True
+        ),
+        ["'it' (Dropout)", "noise_shape", "(None, 2, 1)", "(3, 1, 2)"],
+    ),
+    "Masking, features": (
+        lambda: layers.Masking(np.ones(3), name="it")(X),
+        ["'it' (Masking)", "(3,)", "(3, 4, 2)", "one for each feature"],
+    ),
+    "Rescaling, features": (
+        lambda: layers.Rescaling(np.ones(3), name="it")(X),
+        ["'it' (Rescaling)", "(3,)", "(3, 4, 2)"],
+    ),
     "two axes": (lambda: layers.LSTM(3, name="it")(X[0]), ["'it' (LSTM)", "ndim=2", "time steps=any", "x[:, None, :]"]),
     "one axis": (lambda: layers.LSTM(3, name="it")(X[0, 0]), ["'it'", "(2,)", "x[None, :, None]"]),
     "four axes": (lambda: layers.LSTM(3, name="it")(X[None]), ["'it'", "(1, 3, 4, 2)", "TimeDistributed"]),

@@ -73,6 +73,9 @@ class TestTargets:
     def test_none_at_all(self, method):
         refused(lambda: getattr(compiled(), method)(X), "needs targets", "fit(x, y)")
 
+    def test_complex_numbers(self, method):
+        refused(lambda: getattr(compiled(), method)(X, Y + 1j), "targets", "complex", error=TypeError)
+
     def test_text(self, method):
         refused(lambda: getattr(compiled(), method)(X, ["yes"] * 7), "targets", "'yes'", error=TypeError)
 
@@ -164,6 +167,8 @@ def test_batch_size(method, batch_size):
         ({"sample_weight": np.ones(5)}, "sample_weight: 5"),
         ({"sample_weight": np.ones((7, 5))}, "(7, 5)"),
         ({"class_weight": [1.0, 2.0]}, "{0: 1.0, 1: 5.0}"),
+        ({"class_weight": {"a": 1.0}}, "{'a': 1.0}"),
+        ({"class_weight": {0: "much"}}, "{0: 'much'}"),
     ],
 )
 def test_arguments_of_fit(arguments, part):

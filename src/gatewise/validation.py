@@ -68,6 +68,14 @@ def one_or_more_axes(axis: Any, layer: str, argument: str = "axis") -> int | lis
     return single_axis(axis, layer, argument)
 
 
+def spreads_over(shape: Sequence[Any], wider: Sequence[Any]) -> bool:
+    """Whether an array of `shape` fits one of the shape `wider` number by number: its axes, counted from the last, are
+    of that one's size or 1, and not more.  None, for an unknown size, fits all.
+    """
+    pairs = zip(reversed(tuple(shape)), reversed(tuple(wider)), strict=False)
+    return len(shape) <= len(wider) and all(size in (1, given) or None in (size, given) for size, given in pairs)
+
+
 def drawn(shape: Sequence[Any], axes: Sequence[str] | None = None) -> str:
     """A shape with its axes named: (batch=32, time steps=13, features=5)."""
     if axes is None or len(axes) != len(shape):

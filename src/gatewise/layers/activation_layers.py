@@ -171,8 +171,7 @@ class PReLU(Layer):
         def pullback(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
             gradients = {}
             if self._trainable and self.alpha.trainable:
-                shared = tuple(axis for axis in (self.shared_axes or ()))
-                total = np.add.reduce(dy * below, axis=(0, *shared), keepdims=True)
+                total = np.add.reduce(dy * below, axis=(0, *(self.shared_axes or ())), keepdims=True)
                 gradients[self.alpha] = total.reshape(alpha.shape)
             if not wants_dx:
                 return (None,), gradients
@@ -253,8 +252,7 @@ class Softmax(Layer):
         Raises:
             ValueError: if it cannot be spread over an input of `shape`.
         """
-        pairs = zip(reversed(mask.shape), reversed(shape), strict=False)
-        if mask.ndim > len(shape) or any(given not in (1, size) for given, size in pairs):
+        if not validation.spreads_over(mask.shape, shape):
             hint = (
                 " Write mask[..., None] if it has a number for each step." if mask.shape == shape[: mask.ndim] else ""
             )

@@ -118,8 +118,9 @@ class ConvolutionLayer(Layer):
         return self._trainable and variable is not None and variable.trainable
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
-        (x,) = inputs
-        z, back = self.convolved(spatial.with_channels_last(x, self.data_format))
+        x = spatial.with_channels_last(inputs[0], self.data_format)
+        self.check_sizes(x.shape[1:-1])  # within a graph they may become known only now
+        z, back = self.convolved(x)
         if self.bias is not None:
             z += self.bias.array
         y, activation_pullback = activations.forward_of(self.activation)(spatial.as_given(z, self.data_format))

@@ -62,6 +62,12 @@ class Masking(Layer):
                 f"    expected: (batch, time steps, features)\n    given:    {validation.drawn(shapes[0])}\n"
                 "Write x[:, :, None] for sequences of single numbers."
             )
+        if not validation.spreads_over(np.shape(self.mask_value), shapes[0]):
+            raise ValueError(
+                f"Layer '{self.name}' (Masking) cannot compare its input with mask_value, of shape "
+                f"{np.shape(self.mask_value)}.\n    given: {validation.drawn(shapes[0])}\n"
+                "Write one number, or an array of one for each feature."
+            )
 
     def _counts(self, x: np.ndarray) -> Any:
         value = np.asarray(self.mask_value, x.dtype)
@@ -77,7 +83,8 @@ class Masking(Layer):
         (x,) = inputs
         counts = self._counts(x)[..., None]
         zero = x.dtype.type(0)
-        return np.where(counts, x, zero), lambda dy, wants_dx=True: ((np.where(counts, dy, zero),), {})
+        y = np.where(counts, x, zero)
+        return y, lambda dy, wants_dx=True: ((np.where(counts, dy, zero) if wants_dx else None,), {})
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return tuple(input_shape)

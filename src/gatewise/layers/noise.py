@@ -83,6 +83,7 @@ class Dropout(_Noise):
         assert self._seeds is not None
         if self.rate == 1:
             return np.zeros_like(x), np.zeros_like  # whatever x is: 0 times infinity would be no number
+        self.check_inputs([x.shape])  # within a graph sizes may become known only now
         shape = self._shape_of_choice(x.shape)
         multiplier = random.dropout_multiplier(self._seeds, shape, self.rate, x.dtype.name)
         return x * multiplier, lambda dy: dy * multiplier
@@ -195,6 +196,7 @@ class AlphaDropout(_Noise):
         assert self._seeds is not None
         if self.rate == 1:
             self._refuse_all_noise()
+        self.check_inputs([x.shape])  # within a graph sizes may become known only now
         limit = -activations.SELU_ALPHA * activations.SELU_SCALE
         a = ((1 - self.rate) * (1 + self.rate * limit**2)) ** -0.5
         b = -a * limit * self.rate
@@ -256,10 +258,10 @@ def checked_noise_shape(noise_shape: Any, layer: str) -> tuple[int | None, ...] 
     return tuple(None if size is None else int(size) for size in sizes)
 
 
-def concrete_noise_shape(noise_shape: Sequence[int | None] | None, shape: tuple[int, ...]) -> tuple[int, ...]:
+def concrete_noise_shape(noise_shape: Sequence[int | None] | None, shape: Sequence[Any]) -> tuple[Any, ...]:
     """The shape of the random choice for an input of `shape`."""
     if noise_shape is None:
-        return shape
+        return tuple(shape)
     return tuple(shape[axis] if size is None else size for axis, size in enumerate(noise_shape))
 
 
@@ -272,11 +274,7 @@ def check_noise_shape_fits(noise_shape: Sequence[int | None] | None, shape: Sequ
     if noise_shape is None:
         return
     fits = len(noise_shape) <= len(shape)
-    if fits:
-        sizes = [shape[axis] if size is None else size for axis, size in enumerate(noise_shape)]
-        pairs = zip(reversed(sizes), reversed(tuple(shape)), strict=False)
-        fits = all(size in (1, given) or None in (size, given) for size, given in pairs)
-    if not fits:
+    if not fits or not validation.spreads_over(concrete_noise_shape(noise_shape, shape), shape):
         raise ValueError(
             f"Layer '{name}' ({cls}) cannot spread its noise_shape over its input.\n"
             f"    expected: what fits {validation.drawn(shape)}, each size the same or 1, None for the same\n"

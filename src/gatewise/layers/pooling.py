@@ -51,11 +51,16 @@ class _Pooling(Layer):
     def check_inputs(self, shapes: Sequence[Any]) -> None:
         cls = type(self).__name__
         spatial.check_input(shapes[0], self.rank, self.data_format, None, self.name, cls)
-        _, sizes, _ = spatial.parts(shapes[0], self.data_format)
+        self._check_sizes(spatial.parts(shapes[0], self.data_format)[1])
+
+    def _check_sizes(self, sizes: Sequence[Any]) -> None:
+        """Raise ValueError if no window fits into inputs of these sizes."""
+        cls = type(self).__name__
         spatial.check_windows_fit(sizes, self.pool_size, (1,) * self.rank, self.padding, self.name, cls)
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         x = spatial.with_channels_last(inputs[0], self.data_format)
+        self._check_sizes(x.shape[1:-1])  # within a graph they may become known only now
         windows = windows_over(x.shape[1:-1], self.pool_size, self.strides, (1,) * self.rank, self.padding)
         y, back = self.pooled(x, windows)
 

@@ -45,6 +45,7 @@ class Cropping1D(Layer):
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         (x,) = inputs
+        self.check_inputs([x.shape])  # within a graph sizes may become known only now
         kept = slice(self.cropping[0], x.shape[1] - self.cropping[1])
 
         def pullback(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:

@@ -223,7 +223,7 @@ def as_array(value: Any, what: str, dtype: str, is_text: bool = False) -> Any:
         return as_array(ragged.from_lists(value), what, dtype)
     if is_text and array.dtype.kind in "OUST":
         return array
-    if array.dtype.kind in "OUSTMm" or array.ndim == 0:
+    if array.dtype.kind not in "fiub" or array.ndim == 0:
         raise TypeError(
             f"{what} must be numbers in one array; got {describe(value)}. "
             "Turn text into numbers (TextVectorization or StringLookup after an Input of dtype='string'; "

@@ -158,6 +158,7 @@ class Preparing(Compiled):
         whole = self._checked_batch(x, y, sample_weight, class_weight)
         data.warn_if_not_finite(whole.x, names[0])
         data.warn_if_not_finite(whole.y or [], names[1])
+        data.warn_if_not_finite(whole.weights or [], "sample_weight")
         return ArrayBatches(whole, batch_size or self._fixed_batch_size(), shuffle, steps)
 
     def _fixed_batch_size(self) -> int | None:
@@ -239,7 +240,13 @@ def class_weights(y: Any, weights: dict[Any, float], dtype: str) -> Any:
         classes = y.argmax(axis=-1)
     else:
         classes = y.reshape(y.shape[:1] if y.ndim < 3 else y.shape[:-1])
-    result = np.ones(classes.shape, dtype)
+    result, rounded = np.ones(classes.shape, dtype), np.round(classes)
     for key, value in weights.items():
-        result[np.round(classes) == int(key)] = float(value)
+        try:
+            result[rounded == int(key)] = float(value)
+        except (TypeError, ValueError):
+            raise ValueError(
+                "class_weight is a dictionary {class: weight}, of an integer and a number each, as {0: 1.0, 1: 5.0}; "
+                f"got {{{key!r}: {value!r}}}."
+            ) from None
     return result

@@ -89,8 +89,9 @@ def whole_numbers(x: np.ndarray, layer: str, cls: str) -> np.ndarray:
     Raises:
         ValueError: if it holds text or fractions.
     """
-    if x.dtype.kind == "f" and np.array_equal(x, np.floor(x)):
+    if x.dtype.kind == "f" and (x == np.floor(x)).all() and (np.abs(x) < 2.0**63).all():
         return x.astype("int64")
     if x.dtype.kind not in "iub":
-        raise ValueError(f"Layer '{layer}' ({cls}) takes integers; got {describe(x)}.")
+        hint = " It holds fractions, NaN, or numbers beyond those of int64." if x.dtype.kind == "f" else ""
+        raise ValueError(f"Layer '{layer}' ({cls}) takes integers; got {describe(x)}.{hint}")
     return x if x.dtype.kind != "b" else x.astype("int64")

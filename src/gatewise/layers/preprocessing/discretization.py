@@ -53,7 +53,11 @@ class Discretization(Layer):
             raise ValueError(f"{cls} takes either `bin_boundaries` or `num_bins`; {both} is set.")
         encoding.refuse_sparse(sparse, cls)
         self.num_bins = None if num_bins is None else validation.positive_integer(num_bins, "num_bins", cls)
-        self.epsilon = float(epsilon)
+        self.epsilon = validation.fraction(epsilon, "epsilon", cls)
+        if not self.epsilon:
+            raise ValueError(
+                f"{cls}: epsilon must be above 0: exact quantiles would need all data. Write epsilon=0.001."
+            )
         self.output_mode = encoding.output_mode(output_mode, _MODES, cls)
         self.sparse = False
         self.bin_boundaries = None if bin_boundaries is None else self._checked(bin_boundaries)

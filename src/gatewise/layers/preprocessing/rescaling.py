@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import serialization
+from gatewise import serialization, validation
 from gatewise.layer import Layer
 from gatewise.stepper import LayerUse, Stepper, check_time_axes
 
@@ -39,13 +39,12 @@ class Rescaling(Layer):
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         (x,) = inputs
         scale, offset = np.asarray(self.scale, self.dtype), np.asarray(self.offset, self.dtype)
-        y = x * scale + offset
-        if y.shape != x.shape:
+        if not (validation.spreads_over(scale.shape, x.shape) and validation.spreads_over(offset.shape, x.shape)):
             raise ValueError(
                 f"Layer '{self.name}' (Rescaling): scale and offset, of the shapes {scale.shape} and {offset.shape}, "
                 f"do not fit an input of shape {x.shape}; give numbers, or one for each feature."
             )
-        return y, lambda dy, wants_dx=True: ((dy * scale if wants_dx else None,), {})
+        return x * scale + offset, lambda dy, wants_dx=True: ((dy * scale if wants_dx else None,), {})
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return tuple(input_shape)
