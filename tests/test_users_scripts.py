@@ -147,3 +147,29 @@ def test_explanations_write_nested_shapes_with_letters():
     for lang in ("en", "zh", "de"):
         text = str(gw.explain(model, lang=lang))
         assert "[(N, 8), (N, 12), (N, 12), (N, 8)]" in next(line for line in text.splitlines() if "  rnn (" in line)
+
+
+@pytest.mark.parametrize(
+    "loss, target, units",
+    [
+        ("mse", np.ones(8), 1),
+        ("mse", np.ones((8, 1)), 1),
+        ("binary_crossentropy", np.ones((8,)), 1),
+        ("sparse_categorical_crossentropy", np.ones(8, int), 3),
+        ("categorical_crossentropy", np.eye(3)[np.arange(8) % 3], 3),
+    ],
+)
+def test_one_target_a_sequence_where_the_output_has_one_a_step(loss, target, units):
+    head = layers.Dense(units, activation="sigmoid")
+    model = gw.Sequential([Input((6, 3)), layers.LSTM(4, return_sequences=True), head])
+    model.compile("sgd", loss)
+    with pytest.raises(
+        ValueError, match="For one target a sequence give the last recurrent layer return_sequences=False"
+    ):
+        model.fit(np.ones((8, 6, 3)), target, verbose=0)
+
+
+def test_flattening_an_unknown_number_of_steps_says_where_to_write_it():
+    steps = [Input((None, 3)), layers.LSTM(4, return_sequences=True), layers.Flatten(), layers.Dense(1)]
+    with pytest.raises(ValueError, match=r"known number of steps: Input\(\(13, 5\)\), not Input\(\(None, 5\)\)\.$"):
+        gw.Sequential(steps)

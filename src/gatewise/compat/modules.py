@@ -38,6 +38,7 @@ class AnsweredModule(ModuleType):
         return known_names(self.__name__)
 
 
+_MOST_NAMES_SHOWN = 40
 _ABSENT = object()
 
 
@@ -107,11 +108,11 @@ def _missing(module: str, name: str, caller: FrameType) -> Exception:
     where = _place(caller)
     known = _current(module, known_names(module))
     like = suggest.nearest(name, known)
-    classes = sorted(other for other in known if other[:1].isupper())
+    alike = sorted(other for other in known if other[:1].isupper() == name[:1].isupper())  # classes, or functions
     hint = (
         f" The nearest that exists is {module}.{like}."
         if like
-        else f" There are: {', '.join(classes)}." * bool(classes)
+        else f" There are: {', '.join(alike[:_MOST_NAMES_SHOWN])}." * bool(alike)
     )
     if "gatewise.backend" in (sources_of(module) or ()):
         from gatewise.backend import INSTEAD

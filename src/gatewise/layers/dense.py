@@ -81,7 +81,9 @@ class Dense(Layer):
                 "Give the same features as before, or make a new layer."
             )
         if len(shape) < 2 or shape[-1] is None:
-            hint = " Write x[:, None] if each sample is one number." if len(shape) == 1 else ""
+            hint = "Write x[:, None] if each sample is one number."
+            if len(shape) > 1:
+                hint = "A Flatten before it needs a known number of steps: Input((13, 5)), not Input((None, 5))."
             raise ValueError(
                 f"Layer '{self.name}' (Dense) needs at least two axes, the last of a known length.\n"
                 f"    expected: (batch, ..., features{'' if features is None else f'={features}'})\n"

@@ -40,6 +40,9 @@ def check_targets(loss: Any, y_true: Any, output_shape: Sequence[int | None], ou
         _check_same(y_true, output, output_name, fn.__name__, binary=fn in _BINARY)
 
 
+_ONE_A_SEQUENCE = "For one target a sequence give the last recurrent layer return_sequences=False."
+
+
 def judges_values(loss: Any) -> bool:
     """True if `check_targets` looks at the numbers in the targets, not only at their shape."""
     return (loss.fn if isinstance(loss, LossFunctionWrapper) else loss) in _CLASSES
@@ -60,7 +63,7 @@ def _check_classes(y: np.ndarray, output: tuple, name: str, loss: str, ignored: 
     if not _fits(flat.shape[1:], output[1:-1]):
         raise ValueError(
             f"'{name}': {loss} wants one integer class for each prediction: the output has shape {_text(output)}, so "
-            f"y_true needs {_text(output[:-1])}; it has {y.shape}."
+            f"y_true needs {_text(output[:-1])}; it has {y.shape}.{_one_a_sequence(flat.shape[1:], output[1:-1])}"
         )
     counted = flat if ignored is None else flat[flat != ignored]
     if not counted.size:
@@ -88,7 +91,15 @@ def _check_one_hot(y: np.ndarray, output: tuple, name: str, loss: str) -> None:
             "integer classes do. Use sparse_categorical_crossentropy, or "
             f"utils.to_categorical(y_true, num_classes={output[-1]})."
         )
-    raise ValueError(f"'{name}': {loss} wants targets of the output's shape {_text(output)}; y_true has {y.shape}.")
+    raise ValueError(
+        f"'{name}': {loss} wants targets of the output's shape {_text(output)}; y_true has {y.shape}."
+        f"{_one_a_sequence(y.shape[1:], output[1:]) if _fits(y.shape[-1:], output[-1:]) else ''}"
+    )
+
+
+def _one_a_sequence(given: tuple[int, ...], wanted: Sequence[int | None]) -> str:
+    """Advice for targets of which there is one a sequence where the output has one a step."""
+    return f" {_ONE_A_SEQUENCE}" if len(wanted) == len(given) + 1 else ""
 
 
 def _check_same(y: np.ndarray, output: tuple, name: str, loss: str, binary: bool) -> None:
@@ -103,8 +114,8 @@ def _check_same(y: np.ndarray, output: tuple, name: str, loss: str, binary: bool
         advice += ", or use sparse_categorical_crossentropy for classes." if binary else "."
     elif len(given) == len(wanted) + 1 and _fits(given[1:], wanted):
         advice = "For one target a time step give the last recurrent layer return_sequences=True."
-    elif len(wanted) == len(given) + 1 and _fits(given, wanted[1:]):
-        advice = "For one target a sequence give the last recurrent layer return_sequences=False."
+    elif given in ((), (1,)) or (len(wanted) == len(given) + 1 and _fits(given, wanted[1:])):
+        advice = _ONE_A_SEQUENCE
     raise ValueError(
         f"'{name}': {loss} compares arrays of one shape: the output has {_text(output)}, y_true {y.shape}. {advice}"
     )
