@@ -106,3 +106,16 @@ def test_what_does_not_fit_is_said():
         stateful.reset_states([data(3, 3)])
     with pytest.raises(ValueError, match="initial states that do not fit"):
         stateful.reset_states([data(3, 2), data(3, 2)])
+
+
+@pytest.mark.parametrize("cls", [layers.LSTM, layers.Bidirectional])
+def test_the_mask_of_the_sequences_counts_where_states_are_given(cls):
+    layer = cls(3) if cls is layers.LSTM else cls(layers.GRU(3))
+    x, states = data(2, 5, 4), [data(2, 3), data(2, 3)]
+    x[0, 3:] = x[1, :2] = 0
+    inputs = [gw.Input((5, 4)), gw.Input((3,)), gw.Input((3,))]
+    model = gw.Model(inputs, layer(layers.Masking()(inputs[0]), initial_state=inputs[1:]))
+    y = model([x, *states])
+    for k, steps in enumerate([slice(0, 3), slice(2, 5)]):
+        alone = layer(x[k : k + 1, steps], initial_state=[state[k : k + 1] for state in states])
+        np.testing.assert_allclose(y[k : k + 1], alone, atol=1e-6)

@@ -38,7 +38,8 @@ class RNN(SequenceLayer):
         zero_output_for_mask: masked steps put out zeros instead of the output before them.
         time_major: inputs and outputs are (T, N, ...) instead of (N, T, ...).
 
-    Called with `layer(sequences, initial_state=None, mask=None, training=False)`.  A masked step keeps the states.
+    Called with `layer(sequences, initial_state=None, mask=None, training=False)`.  A masked step keeps the states.  The
+    mask that comes with the sequences counts whether states are given or not (Keras 3 loses it where they are).
 
     Raises:
         ValueError: for a cell that is not one, and for inputs, states or masks of the wrong shape.
