@@ -218,7 +218,8 @@ def _serialize_function(function: Any) -> dict[str, Any]:
     if function.__name__ == "<lambda>":
         raise ValueError(
             "A lambda cannot be saved: a file holds data, not code. Give the function a name with def, and "
-            "register it with @gatewise.saving.register_keras_serializable()."
+            "register it with @gatewise.saving.register_keras_serializable(). The weights alone can be saved as they "
+            "are: model.save_weights('name.weights.h5')."
         )
     public = _public_names.get(function)
     return {
