@@ -356,6 +356,46 @@ def test_a_warning_for_targets_and_for_one_of_several_inputs():
         compiled().fit(X, Y, validation_data=(X, y), verbose=0)
 
 
+def gaps(masked=np.nan):
+    """A model that masks steps, and data with NaN in the last two of each sequence, in inputs and in targets."""
+    layers = [gatewise.layers.Masking(masked), gatewise.layers.LSTM(3, return_sequences=True), gatewise.layers.Dense(1)]
+    model = gatewise.Sequential([gatewise.Input((None, 3)), *layers])
+    model.compile("sgd", "mse")
+    x, y = random(7, 5, 3), random(7, 5, 1)
+    x[:, 3:] = y[:, 3:] = np.nan
+    return model, x, y
+
+
+def test_no_warning_for_steps_that_are_masked():
+    model, x, y = gaps()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(model.fit(x, y, verbose=0).history["loss"]).all()
+        assert np.isfinite(model.fit(iter([(x, y)]), steps_per_epoch=1, verbose=0).history["loss"]).all()
+        assert np.isfinite(model.evaluate(x, y, verbose=0))
+        model.predict(x, verbose=0)
+        model.predict([x[0, :3], x[1, :4]], verbose=0)
+
+
+@pytest.mark.parametrize("which", ["x", "y"])
+def test_a_warning_where_a_step_that_counts_holds_one(which):
+    model, x, y = gaps()
+    {"x": x, "y": y}[which][2, 1, 0] = np.nan
+    with pytest.warns(UserWarning, match=rf"^{which} contains a value .* at \[2, 1, 0\]"):
+        model.fit(x, y, verbose=0)
+    with pytest.warns(UserWarning, match=r"^x contains 42 values .* at \[0, 3, 0\]"):
+        gaps(masked=0.0)[0].predict(gaps()[1])
+
+
+def test_a_warning_for_sequences_of_different_lengths_and_for_weights():
+    model, x, y = gaps(masked=0.0)
+    with pytest.warns(UserWarning, match=r"^x contains 3 values .* at \[1, 3, 0\]"):
+        model.predict([x[0, :3], x[1, :4]], verbose=0)
+    weights = np.where(np.arange(7) == 4, np.inf, 1)[:, None]
+    with pytest.warns(UserWarning, match=r"^sample_weight contains a value .* at \[4, 0\]"):
+        model.fit(x[:, :3], y[:, :3], sample_weight=weights, verbose=0)
+
+
 def test_no_warning_for_finite_numbers_however_large():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -139,11 +139,15 @@ class Functional(Model):
             return [given[0]]
         return CallArguments.arrange((given,), {})[0]
 
+    def readers_of(self, tensor: SymbolicTensor) -> list[Layer]:
+        """The layers that a tensor of the graph goes into."""
+        return [node.layer for node in self._graph.nodes if any(x is tensor for x in node.inputs)]
+
     def check_ragged(self, given: Sequence[Any]) -> None:
         for k, (leaf, wanted) in enumerate(zip(given, self.inputs, strict=False)):
             if not isinstance(leaf, ragged.Ragged) or leaf.ndim != 2 or wanted.shape[1:] in ((None,), (None, 1)):
                 continue
-            readers = [node.layer for node in self._graph.nodes if any(x is wanted for x in node.inputs)]
+            readers = self.readers_of(wanted)
             if len(wanted.shape) == 2 and any(layer.takes_floats and not layer._uses_call for layer in readers):
                 ragged.refuse_features(leaf, f"Model '{self.name}', input {k} ('{self.input_names[k]}'),")
 

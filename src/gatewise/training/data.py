@@ -7,7 +7,6 @@ that can be iterated over (generators, loaders, `PyDataset` objects with `__geti
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ import numpy as np
 from gatewise import ragged, random
 from gatewise.arguments import describe, is_array
 from gatewise.ragged import Ragged
+from gatewise.training.finite import levels_to_user
 
 
 class Batch(NamedTuple):
@@ -118,14 +118,20 @@ class IterableBatches:
     Args:
         source: an iterable, a generator, or an object with `__getitem__` and `__len__`.
         flatten: turns a batch's x, y and weights into a `Batch`.
+        warn: warns of what is not finite in a batch, and returns whether there was any.
         steps: batches in an epoch; None: until the source ends.
         shuffle: take the batches of an indexed source in another order in each epoch.
     """
 
     def __init__(
-        self, source: Any, flatten: Callable[[Any, Any, Any], Batch], steps: int | None, shuffle: bool | str = False
+        self,
+        source: Any,
+        flatten: Callable[[Any, Any, Any], Batch],
+        warn: Callable[[Batch], bool],
+        steps: int | None,
+        shuffle: bool | str = False,
     ) -> None:
-        self._source, self._flatten = source, flatten
+        self._source, self._flatten, self._warn = source, flatten, warn
         self._indexed = hasattr(source, "__getitem__") and hasattr(source, "__len__")
         self._shuffle = bool(shuffle) and self._indexed
         self._running: Iterator[Any] | None = None
@@ -173,8 +179,7 @@ class IterableBatches:
             raise ValueError(f"A batch is x, (x, y) or (x, y, sample_weight); the data gave {len(parts)} items.")
         batch = self._flatten(*parts, *[None] * (3 - len(parts)))
         if not self._warned:  # once is enough
-            found = [warn_if_not_finite(batch.x, "x of a batch"), warn_if_not_finite(batch.y or [], "y of a batch")]
-            self._warned = any(found)
+            self._warned = self._warn(batch)
         return batch
 
 
@@ -183,16 +188,8 @@ def warn_of_end(taken: int, steps: int | None) -> None:
     warnings.warn(
         f"The data ended after {taken} of the {steps} batches expected in an epoch; "
         "a generator must yield as many as all epochs together take.",
-        stacklevel=_levels_to_user(),
+        stacklevel=levels_to_user(),
     )
-
-
-def _levels_to_user() -> int:
-    """The `stacklevel` with which the caller's warning points to the user's line: the first outside the package."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "gatewise":
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def is_iterable_of_batches(x: Any) -> bool:
@@ -264,43 +261,6 @@ def check_count(value: Any, argument: str) -> None:
     if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or value < 1):
         hint = f" Write {max(1, round(value))}, a whole number." if isinstance(value, float) and value >= 0.5 else ""
         raise ValueError(f"{argument} must be a positive integer; got {value!r}.{hint}")
-
-
-def warn_if_not_finite(arrays: Sequence[Any], what: str) -> bool:
-    """Warn about NaN and infinity in data, saying where the first one is; returns whether there was any.
-
-    Args:
-        arrays: flat list of arrays, None among them where there is none.
-        what: what they are called.
-    """
-    for k, array in enumerate(arrays):
-        if array is None or array.dtype.kind != "f" or isinstance(array, np.memmap):
-            continue
-        if isinstance(array, Ragged):
-            array = array.padded()[0]  # noqa: PLW2901
-        # A finite sum proves that every element is finite, in one pass without a temporary array.
-        with np.errstate(all="ignore"):
-            if math.isfinite(array.sum(dtype=np.float64)):
-                continue
-        bad = ~np.isfinite(array)
-        if bad.any():
-            place = tuple(int(i) for i in np.argwhere(bad)[0])
-            label = what if len(arrays) == 1 else f"{what}[{k}]"
-            count = int(bad.sum())
-            found = "a value that is" if count == 1 else f"{count} values that are"
-            warnings.warn(
-                f"{label} contains {found} NaN or infinite, the first, {array[place]}, at {list(place)}"
-                f"{_axes_of(array)}. It spreads through the network into the loss and the weights; remove or replace "
-                "such values, or mask those steps.",
-                stacklevel=_levels_to_user(),
-            )
-            return True
-    return False
-
-
-def _axes_of(array: np.ndarray) -> str:
-    names = {1: " (sample)", 2: " (sample, feature)", 3: " (sample, time step, feature)"}
-    return names.get(array.ndim, "")
 
 
 def split(whole: Batch, first_held: int) -> tuple[Batch, Batch]:

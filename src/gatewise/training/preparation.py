@@ -11,7 +11,7 @@ from gatewise import ragged, tree
 from gatewise.arguments import describe, is_array
 from gatewise.graph import SymbolicTensor
 from gatewise.ragged import Ragged
-from gatewise.training import data, padding
+from gatewise.training import data, finite, padding
 from gatewise.training.compiling import Compiled
 from gatewise.training.data import ArrayBatches, Batch, IterableBatches
 from gatewise.variable import structure_clock
@@ -152,13 +152,17 @@ class Preparing(Compiled):
                 raise ValueError(
                     "x supplies batches of its own; then they hold the targets and weights: (x, y, sample_weight)."
                 )
-            return IterableBatches(x, lambda a, b, c: self._checked_batch(a, b, c, class_weight), steps, shuffle)
+            return IterableBatches(
+                x,
+                lambda a, b, c: self._checked_batch(a, b, c, class_weight),
+                lambda batch: finite.warn_about(self, batch, ("x of a batch", "y of a batch")),
+                steps,
+                shuffle,
+            )
         if isinstance(x, str | bytes) or x is None:
             raise TypeError(f"{names[0]} must be numbers in arrays; model '{self.name}' was given {describe(x)}.")
         whole = self._checked_batch(x, y, sample_weight, class_weight)
-        data.warn_if_not_finite(whole.x, names[0])
-        data.warn_if_not_finite(whole.y or [], names[1])
-        data.warn_if_not_finite(whole.weights or [], "sample_weight")
+        finite.warn_about(self, whole, names)
         return ArrayBatches(whole, batch_size or self._fixed_batch_size(), shuffle, steps)
 
     def _fixed_batch_size(self) -> int | None:

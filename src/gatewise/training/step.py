@@ -12,7 +12,7 @@ from gatewise import masks, regularizers, tree
 from gatewise.arguments import apart_from
 from gatewise.context import collected_losses, collected_metrics
 from gatewise.ragged import Ragged
-from gatewise.training import data
+from gatewise.training import finite
 from gatewise.training.data import Batch
 from gatewise.training.objective import Objective
 from gatewise.training.preparation import Preparing
@@ -159,8 +159,7 @@ class Stepping(Preparing):
         self._require_compiled("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)
         if not math.isfinite(self._train_batch(batch)):
-            data.warn_if_not_finite(batch.x, "x")
-            data.warn_if_not_finite(batch.y or [], "y")
+            finite.warn_about(self, batch)
         return self._returned(return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
