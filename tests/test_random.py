@@ -1,5 +1,9 @@
 """gatewise.random: keras.random's distributions by their statistics, and the same numbers from the same seed."""
 
+import copy
+import itertools
+import pickle
+
 import numpy as np
 import pytest
 
@@ -29,6 +33,17 @@ def test_distributions(draw, mean, deviation):
     first, second = draw(seed=seeds), draw(seed=seeds)
     assert (first != second).any()
     np.testing.assert_array_equal(draw(seed=SeedGenerator(3)), first)
+
+
+def test_a_copy_of_a_seed_generator_goes_on_from_where_it_is():
+    seeds = SeedGenerator(3)
+    seeds.next()
+    copies = [copy.deepcopy(seeds), pickle.loads(pickle.dumps(seeds))]
+    expected = seeds.next().random(4)
+    for other in copies:
+        np.testing.assert_array_equal(other.next().random(4), expected)
+    # Counters of itertools can be copied only up to Python 3.13.
+    assert not any(isinstance(value, itertools.count) for value in vars(seeds).values())
 
 
 def test_types():

@@ -65,11 +65,13 @@ class SeedGenerator:
         self.seed = seed
         self.name = name or "seed_generator"
         self._entropy = default_seed() if seed is None else _non_negative(seed)
-        self._count = itertools.count()
+        self._drawn = 0  # a plain number: from Python 3.14 on counters of itertools cannot be copied
 
     def next(self) -> np.random.Generator:
         """The next stream."""
-        sequence = np.random.SeedSequence(self._entropy, spawn_key=(next(self._count),))
+        with _lock:
+            number, self._drawn = self._drawn, self._drawn + 1
+        sequence = np.random.SeedSequence(self._entropy, spawn_key=(number,))
         return np.random.Generator(np.random.SFC64(sequence))
 
     def get_config(self) -> dict[str, Any]:
