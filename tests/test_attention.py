@@ -123,6 +123,16 @@ def test_a_query_that_may_attend_to_nothing_gets_zeros(make):
     assert not y.any() and not weights.any()
 
 
+@pytest.mark.parametrize("shape", [(3, 0, 2), (0, 5, 2)], ids=["no keys", "no samples"])
+@every_list
+def test_nothing_to_attend_to(make, shape):
+    query, key = QUERY[: shape[0]], np.zeros(shape)
+    y, back = made(make(), [QUERY, KEY]).forward(query, key)
+    assert y.shape == query.shape and not y.any()
+    d_query, d_key = back(np.ones_like(y))[0]
+    assert not d_query.any() and d_key.shape == shape
+
+
 @every_list
 def test_one_step_and_one_sample(make):
     layer = made(make(), [QUERY, KEY])
@@ -453,6 +463,7 @@ REFUSED = {
     "an axis from nowhere": (lambda: layers.EinsumDense("ab,bc->ad", 3), ["comes from the input or the kernel"]),
     "sizes": (lambda: layers.EinsumDense("abc,cd->abd", 3), ["a size for each axis of 'abd'", "(3,)", "None"]),
     "rank": (lambda: layers.EinsumDense("abc,cd->abd", (None, 3), name="it")(QUERY[0]), ["'it'", "'abc'", "(4, 2)"]),
+    "no size": (lambda: layers.EinsumDense("abc,cd->abd", (None, 0)), ["EinsumDense", "output_shape", "got 0"]),
     "size of the input": (
         lambda: layers.EinsumDense("abc,cd->abd", (5, 3), name="it")(QUERY),
         ["'it'", "axis 'b'", "4 places", "says 5"],

@@ -32,11 +32,11 @@ def transposed(a: np.ndarray) -> np.ndarray:
 def masked_softmax(scores: np.ndarray, mask: Any) -> np.ndarray:
     """Softmax over the last axis, of what `mask` (of a shape that fits, or None) permits.
 
-    A row in which nothing is permitted is all zeros: such a query attends to nothing.
+    A row in which nothing is permitted, or that is empty, is all zeros: such a query attends to nothing.
     """
     if mask is not None:
         scores = np.where(mask, scores, scores.dtype.type(-np.inf))
-    highest = scores.max(axis=-1, keepdims=True)
+    highest = scores.max(axis=-1, keepdims=True, initial=-np.inf)
     grown = np.exp(scores - np.where(highest == -np.inf, scores.dtype.type(0), highest))
     total = np.add.reduce(grown, axis=-1, keepdims=True)
     return grown / np.where(total == 0, scores.dtype.type(1), total)

@@ -95,7 +95,10 @@ class EinsumDense(Layer):
         self.equation = equation
         self._letters = _parsed(equation, bias_axes, type(self).__name__)
         sizes: Any = output_shape if isinstance(output_shape, list | tuple) else [output_shape]
-        self.partial_output_shape: tuple[int | None, ...] = tuple(sizes)
+        self.partial_output_shape: tuple[int | None, ...] = tuple(
+            None if size is None else validation.positive_integer(size, "output_shape", type(self).__name__)
+            for size in sizes
+        )
         self.activation = activations.get(activation)
         self.bias_axes = bias_axes
         self.kernel_initializer = initializers.get(kernel_initializer)
