@@ -156,6 +156,17 @@ def test_one_sample_of_one_step_in_training():
     assert np.abs(back(np.ones((1, 1, 3)))[0][0]).max() < 1e-12
 
 
+@pytest.mark.parametrize("mask", [None, np.zeros((0, 5), bool)], ids=["all", "masked"])
+@pytest.mark.parametrize("renorm", [False, True])
+def test_an_empty_batch_in_training_leaves_the_averages_alone(mask, renorm):
+    layer = made(layers.BatchNormalization(renorm=renorm, dtype="float64"))
+    before = layer.get_weights()
+    y, back, after = moved(layer, X[:0], mask)
+    assert y.shape == (0, 5, 3) and back(y)[0][0].shape == (0, 5, 3)
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 # ---- masks --------------------------------------------------------------------------------------------
 
 PADDED = {
@@ -321,6 +332,10 @@ REFUSED = {
     "unknown length": (
         lambda: layers.LayerNormalization(1, name="it")(gw.Input((None, 3))),
         ["'it' (LayerNormalization)", "not known", "(None, None, 3)"],
+    ),
+    "an axis twice": (
+        lambda: layers.LayerNormalization([2, -1], name="it")(X),
+        ["'it' (LayerNormalization)", "names an axis twice", "(4, 5, 3)"],
     ),
     "axis no integer": (lambda: layers.LayerNormalization("last"), ["Expected an int", "'last'", "axis=-1"]),
     "axis a half": (lambda: layers.UnitNormalization(0.5), ["UnitNormalization", "0.5"]),

@@ -164,7 +164,7 @@ class BatchNormalization(Normalizing):
         axis = self.axis % x.ndim
         along = lengths_along(x.shape, (axis,))
         epsilon = x.dtype.type(self.epsilon)
-        if not (training and self._trainable):
+        if not (training and self._trainable and x.size):  # of an empty batch there are no statistics
             scale = 1 / np.sqrt(self.moving_variance.array.reshape(along) + epsilon)
             x_hat = (x - self.moving_mean.array.reshape(along)) * scale
             return self._scaled(x_hat, along, lambda d: d * scale)

@@ -91,13 +91,19 @@ class Normalizing(Layer):
 
     def check_inputs(self, shapes: Sequence[Any]) -> None:
         shape, cls = tuple(shapes[0]), type(self).__name__
-        for axis in self.axis if isinstance(self.axis, list) else [self.axis]:
+        axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        for axis in axes:
             if not -len(shape) <= axis < len(shape):
                 raise ValueError(
                     f"Layer '{self.name}' ({cls}): axis {axis} is out of bounds for an input of {len(shape)} axes.\n"
                     f"    given:    {validation.drawn(shape)}\nThe axes are numbered from 0 (the batch) to "
                     f"{len(shape) - 1}, or from -{len(shape)} to -1."
                 )
+        if len({axis % len(shape) for axis in axes}) < len(axes):
+            raise ValueError(
+                f"Layer '{self.name}' ({cls}): axis={axes} names an axis twice for an input of {len(shape)} axes.\n"
+                f"    given:    {validation.drawn(shape)}\nName each axis once."
+            )
         if self.built:
             self._check_as_built(shape)
         elif any(size is None for size in self._weight_shape(shape)):
