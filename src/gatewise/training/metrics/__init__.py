@@ -37,7 +37,24 @@ from gatewise.training.metrics.accuracy import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
+from gatewise.training.metrics.auc import AUC
 from gatewise.training.metrics.base import Mean, MeanMetricWrapper, Metric, Sum, masked_weight
+from gatewise.training.metrics.correlation import concordance_correlation, pearson_correlation
+from gatewise.training.metrics.decisions import (
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    PrecisionAtRecall,
+    Recall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+    TrueNegatives,
+    TruePositives,
+)
+from gatewise.training.metrics.f_score import F1Score, FBetaScore
+from gatewise.training.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+from gatewise.training.metrics.r2 import R2Score
 
 _registry = Registry("keras.metrics", "metric")
 
@@ -123,6 +140,8 @@ MeanAbsolutePercentageError = _mean_of(mean_absolute_percentage_error, "MeanAbso
 MeanSquaredLogarithmicError = _mean_of(mean_squared_logarithmic_error, "MeanSquaredLogarithmicError")
 LogCoshError = _mean_of(log_cosh, "LogCoshError", name="logcosh")
 CosineSimilarity = _mean_of(cosine_similarity, "CosineSimilarity", unsaved=("axis",), axis=-1)
+PearsonCorrelation = _mean_of(pearson_correlation, "PearsonCorrelation", axis=-1)
+ConcordanceCorrelation = _mean_of(concordance_correlation, "ConcordanceCorrelation", axis=-1)
 Poisson = _mean_of(poisson, "Poisson")
 KLDivergence = _mean_of(kl_divergence, "KLDivergence")
 Hinge = _mean_of(hinge, "Hinge")
@@ -141,7 +160,9 @@ _CLASSES = (
     TopKCategoricalAccuracy, SparseTopKCategoricalAccuracy, MeanSquaredError, RootMeanSquaredError,
     MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredLogarithmicError, LogCoshError, CosineSimilarity,
     Poisson, KLDivergence, Hinge, SquaredHinge, CategoricalHinge, BinaryCrossentropy, CategoricalCrossentropy,
-    SparseCategoricalCrossentropy,
+    SparseCategoricalCrossentropy, PearsonCorrelation, ConcordanceCorrelation, R2Score, F1Score, FBetaScore, AUC,
+    Precision, Recall, TruePositives, TrueNegatives, FalsePositives, FalseNegatives, SensitivityAtSpecificity,
+    SpecificityAtSensitivity, PrecisionAtRecall, RecallAtPrecision, IoU, BinaryIoU, MeanIoU, OneHotIoU, OneHotMeanIoU,
 )  # fmt: skip
 for _class in _CLASSES:
     _registry.add()(_class)
@@ -158,7 +179,7 @@ for _item, _names in {
     _registry.alias(_item, *_names)
 for _function in (
     accuracy, binary_accuracy, categorical_accuracy, sparse_categorical_accuracy, top_k_categorical_accuracy,
-    sparse_top_k_categorical_accuracy, cosine_similarity,
+    sparse_top_k_categorical_accuracy, cosine_similarity, pearson_correlation, concordance_correlation,
 ):  # fmt: skip
     _registry.add()(_function)
 
@@ -242,14 +263,22 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
 
 __all__ = [
+    "AUC",
     "Accuracy",
     "BinaryAccuracy",
     "BinaryCrossentropy",
+    "BinaryIoU",
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
     "CategoricalHinge",
+    "ConcordanceCorrelation",
     "CosineSimilarity",
+    "F1Score",
+    "FBetaScore",
+    "FalseNegatives",
+    "FalsePositives",
     "Hinge",
+    "IoU",
     "KLD",
     "KLDivergence",
     "LogCoshError",
@@ -260,18 +289,31 @@ __all__ = [
     "Mean",
     "MeanAbsoluteError",
     "MeanAbsolutePercentageError",
+    "MeanIoU",
     "MeanMetricWrapper",
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
     "Metric",
+    "OneHotIoU",
+    "OneHotMeanIoU",
+    "PearsonCorrelation",
     "Poisson",
+    "Precision",
+    "PrecisionAtRecall",
+    "R2Score",
+    "Recall",
+    "RecallAtPrecision",
     "RootMeanSquaredError",
+    "SensitivityAtSpecificity",
     "SparseCategoricalAccuracy",
     "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
+    "SpecificityAtSensitivity",
     "SquaredHinge",
     "Sum",
     "TopKCategoricalAccuracy",
+    "TrueNegatives",
+    "TruePositives",
     "accuracy",
     "binary_accuracy",
     "binary_crossentropy",
@@ -280,6 +322,7 @@ __all__ = [
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
     "categorical_hinge",
+    "concordance_correlation",
     "cosine_similarity",
     "deserialize",
     "get",
@@ -298,6 +341,7 @@ __all__ = [
     "mean_squared_logarithmic_error",
     "mse",
     "msle",
+    "pearson_correlation",
     "poisson",
     "resolve",
     "serialize",
