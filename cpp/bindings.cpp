@@ -54,6 +54,7 @@ NB_MODULE(_native, m) {
     define_gru(m);
     define_simple_rnn(m);
     define_products(m);
+    define_optimizers(m);
     define_stream(m);
     m.def("get_threads", &get_threads, "The number of threads a kernel may use.");
     m.def("set_threads", &set_threads_checked, "count"_a, "Sets the number of threads a kernel may use.");

@@ -4,6 +4,7 @@
 #include "gru_backward.h"
 #include "lstm_backward.h"
 #include "lstm_variants_backward.h"
+#include "norm_optimizers.h"
 #include "optimizers.h"
 #include "simple_rnn_backward.h"
 
@@ -59,6 +60,15 @@ static constexpr KernelsOf<T> table() {
             sgd<T>,
             rmsprop<T>,
             adam<T>,
+            adagrad<T>,
+            adadelta<T>,
+            adamax<T>,
+            nadam<T>,
+            ftrl<T>,
+            lion<T>,
+            lamb<T>,
+            schedule_free_adamw<T>,
+            adafactor<T>,
             sum_of_squares<T>};
 }
 

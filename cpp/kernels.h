@@ -237,6 +237,18 @@ struct Optimizer {
     T* state[3];  // null where the variant has none
     double rate, decay1, decay2, epsilon;
     bool nesterov;
+    double more[4];  // what else a formula needs: see optimizers.h
+};
+
+// One Adafactor step of a variable seen as `stacked` matrices (rows, columns); as one row where r and c are
+// null.
+template <class T>
+struct Adafactor {
+    std::ptrdiff_t stacked, rows, columns;
+    T* w;
+    const T* g;
+    T *v, *r, *c;  // (stacked, rows, columns), (stacked, rows), (stacked, columns)
+    double rho, decay, epsilon1, epsilon2, threshold;
 };
 
 template <class T>
@@ -266,6 +278,15 @@ struct KernelsOf {
     void (*sgd)(const Optimizer<T>&);
     void (*rmsprop)(const Optimizer<T>&);
     void (*adam)(const Optimizer<T>&);
+    void (*adagrad)(const Optimizer<T>&);
+    void (*adadelta)(const Optimizer<T>&);
+    void (*adamax)(const Optimizer<T>&);
+    void (*nadam)(const Optimizer<T>&);
+    void (*ftrl)(const Optimizer<T>&);
+    void (*lion)(const Optimizer<T>&);
+    void (*lamb)(const Optimizer<T>&);
+    void (*schedule_free_adamw)(const Optimizer<T>&);
+    void (*adafactor)(const Adafactor<T>&);
     double (*sum_of_squares)(const T*, std::ptrdiff_t size);
 };
 

@@ -99,17 +99,123 @@ static void adam(const Optimizer<T>& o) {
     });
 }
 
-// The sum of squares in float64: blocks are summed one by one, then their sums in order.
+// state: [sum of squares].
 template <class T>
-static double sum_of_squares(const T* g, Index size) {
+static void adagrad(const Optimizer<T>& o) {
+    using V = typename Simd<T>::V;
+    const V rate = broadcast(T(o.rate)), epsilon = broadcast(T(o.epsilon));
+    update<T>(o, [&](V& w, V g, V& sum, V&, V&) {
+        sum = sum + g * g;
+        w = w - rate * g / square_root(sum + epsilon);
+    });
+}
+
+// state: [mean square of g, mean square of the steps]; decay1: rho.
+template <class T>
+static void adadelta(const Optimizer<T>& o) {
+    using V = typename Simd<T>::V;
+    const V rate = broadcast(T(o.rate)), rho = broadcast(T(o.decay1)), rest = broadcast(T(1 - o.decay1));
+    const V epsilon = broadcast(T(o.epsilon));
+    update<T>(o, [&](V& w, V g, V& square, V& steps, V&) {
+        square = rho * square + rest * (g * g);
+        const V step = square_root(steps + epsilon) * g / square_root(square + epsilon);
+        steps = rho * steps + rest * (step * step);
+        w = w - rate * step;
+    });
+}
+
+// state: [m, u]; rate: lr / (1 - beta1^t).
+template <class T>
+static void adamax(const Optimizer<T>& o) {
+    using V = typename Simd<T>::V;
+    const V rate = broadcast(T(o.rate)), rest = broadcast(T(1 - o.decay1)), beta2 = broadcast(T(o.decay2));
+    const V epsilon = broadcast(T(o.epsilon));
+    update<T>(o, [&](V& w, V g, V& m, V& u, V&) {
+        m = m + (g - m) * rest;
+        u = at_least(beta2 * u, absolute(g));
+        w = w - rate * m / (u + epsilon);
+    });
+}
+
+// state: [m, v]; rate: what m counts in the step, more[0]: what g counts, more[1]: 1 - beta2^t.
+template <class T>
+static void nadam(const Optimizer<T>& o) {
+    using V = typename Simd<T>::V;
+    const V of_m = broadcast(T(o.rate)), of_g = broadcast(T(o.more[0])), grown = broadcast(T(o.more[1]));
+    const V rest1 = broadcast(T(1) - T(o.decay1)), rest2 = broadcast(T(1) - T(o.decay2));
+    const V epsilon = broadcast(T(o.epsilon));
+    update<T>(o, [&](V& w, V g, V& m, V& v, V&) {
+        m = m + (g - m) * rest1;
+        v = v + (g * g - v) * rest2;
+        w = w - (of_m * m + of_g * g) / (square_root(v / grown) + epsilon);
+    });
+}
+
+// x^exponent by lanes; the usual exponent of Ftrl is a root.
+GW_INLINE F32 power(F32 x, double exponent) {
+    if (exponent == 0.5) return square_root(x);
+    for (int i = 0; i < Simd<float>::kLanes; ++i) x[i] = __builtin_powf(x[i], (float)exponent);
+    return x;
+}
+GW_INLINE F64 power(F64 x, double exponent) {
+    if (exponent == 0.5) return square_root(x);
+    for (int i = 0; i < Simd<double>::kLanes; ++i) x[i] = __builtin_pow(x[i], exponent);
+    return x;
+}
+
+// state: [sum of squares, linear]; decay1: minus the rate's power, more: l1, l2 (with beta / 2 lr), shrinkage.
+template <class T>
+static void ftrl(const Optimizer<T>& o) {
+    using V = typename Simd<T>::V;
+    const V rate = broadcast(T(o.rate)), l1 = broadcast(T(o.more[0])), twice_l2 = broadcast(T(2 * o.more[1]));
+    const V twice_shrinkage = broadcast(T(2 * o.more[2]));
+    update<T>(o, [&](V& w, V g, V& sum, V& linear, V&) {
+        const V grown = sum + g * g, root = power(grown, o.decay1);
+        linear = linear + (g + twice_shrinkage * w - (root - power(sum, o.decay1)) / rate * w);
+        w = (at_most(l1, at_least(-l1, linear)) - linear) / (root / rate + twice_l2);
+        sum = grown;
+    });
+}
+
+// state: [m].
+template <class T>
+static void lion(const Optimizer<T>& o) {
+    using V = typename Simd<T>::V;
+    const V rate = broadcast(T(o.rate)), beta1 = broadcast(T(o.decay1)), beta2 = broadcast(T(o.decay2));
+    const V one = broadcast(T(1)), zero = {};
+    update<T>(o, [&](V& w, V g, V& m, V&, V&) {
+        const V d = m * beta1 + g * (one - beta1);
+        w = w - rate * (d > zero ? one : d < zero ? -one : d);  // d: zero, or not a number
+        m = m * beta2 + g * (one - beta2);
+    });
+}
+
+// state: [z, v]; more[0]: 1 / t, more[1]: 1 - beta2^t.
+template <class T>
+static void schedule_free_adamw(const Optimizer<T>& o) {
+    using V = typename Simd<T>::V;
+    const V rate = broadcast(T(o.rate)), beta1 = broadcast(T(o.decay1)), one = broadcast(T(1));
+    const V rest1 = one - beta1, rest2 = broadcast(T(1) - T(o.decay2)), epsilon = broadcast(T(o.epsilon));
+    const V part = broadcast(T(o.more[0])), grown = broadcast(T(o.more[1]));
+    update<T>(o, [&](V& w, V g, V& z, V& v, V&) {
+        v = v + (g * g - v) * rest2;
+        z = z - rate * g / (square_root(v / grown) + epsilon);
+        const V x = (w - rest1 * z) / beta1;
+        w = rest1 * z + beta1 * ((one - part) * x + part * z);
+    });
+}
+
+// The sum of term(i) in float64: blocks are summed one by one, then their sums in order.
+template <class F>
+static double sum_of(Index size, const F& term) {
     Workspace workspace;
     double* sums = (double*)workspace.take(sizeof(double) * (ceil_div(size, kSweepBlock) + 1));
     auto block = [&](Index begin, Index end) {
         double lanes[8] = {};
         Index i = begin;
         for (; i + 8 <= end; i += 8)
-            for (int k = 0; k < 8; ++k) lanes[k] += (double)g[i + k] * (double)g[i + k];
-        for (; i < end; ++i) lanes[0] += (double)g[i] * (double)g[i];
+            for (int k = 0; k < 8; ++k) lanes[k] += term(i + k);
+        for (; i < end; ++i) lanes[0] += term(i);
         sums[begin / kSweepBlock] =
             ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
     };
@@ -117,6 +223,11 @@ static double sum_of_squares(const T* g, Index size) {
     double total = 0;
     for (Index b = 0; b < ceil_div(size, kSweepBlock); ++b) total += sums[b];
     return total;
+}
+
+template <class T>
+static double sum_of_squares(const T* g, Index size) {
+    return sum_of(size, [g](Index i) { return (double)g[i] * (double)g[i]; });
 }
 
 }  // namespace GATEWISE_ISA

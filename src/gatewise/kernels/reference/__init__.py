@@ -23,7 +23,22 @@ from gatewise.kernels.reference.lstm_variants import (
     lstm_variant_predict,
     pack_lstm_variant,
 )
-from gatewise.kernels.reference.products import adam_step, matmul, rmsprop_step, sgd_step, sum_of_squares
+from gatewise.kernels.reference.optimizers import (
+    adadelta_step,
+    adafactor_step,
+    adagrad_step,
+    adam_step,
+    adamax_step,
+    ftrl_step,
+    lamb_step,
+    lion_step,
+    nadam_step,
+    rmsprop_step,
+    schedule_free_adamw_step,
+    sgd_step,
+    sum_of_squares,
+)
+from gatewise.kernels.reference.products import matmul
 from gatewise.kernels.reference.simple_rnn import (
     SimpleRNNTape,
     SimpleRNNWeights,
@@ -36,8 +51,9 @@ from gatewise.kernels.reference.simple_rnn import (
 __all__ = [
     "ACTIVATIONS", "GRUTape", "GRUWeights", "LSTMTape", "LSTMVariantOptions", "LSTMVariantTape", "LSTMVariantWeights",
     "LSTMWeights", "PairFunction", "SimpleRNNTape", "SimpleRNNWeights", "activation_backward", "activation_forward",
-    "adam_step", "gru_backward", "gru_forward", "gru_predict", "lstm_backward", "lstm_forward", "lstm_predict",
-    "lstm_variant_backward", "lstm_variant_forward", "lstm_variant_predict", "matmul", "pack_gru", "pack_lstm",
-    "pack_lstm_variant", "pack_simple_rnn", "pair_function", "rmsprop_step", "sgd_step", "simple_rnn_backward",
-    "simple_rnn_forward", "simple_rnn_predict", "sum_of_squares",
+    "adadelta_step", "adafactor_step", "adagrad_step", "adam_step", "adamax_step", "ftrl_step", "gru_backward",
+    "gru_forward", "gru_predict", "lamb_step", "lion_step", "lstm_backward", "lstm_forward", "lstm_predict",
+    "lstm_variant_backward", "lstm_variant_forward", "lstm_variant_predict", "matmul", "nadam_step", "pack_gru",
+    "pack_lstm", "pack_lstm_variant", "pack_simple_rnn", "pair_function", "rmsprop_step", "schedule_free_adamw_step",
+    "sgd_step", "simple_rnn_backward", "simple_rnn_forward", "simple_rnn_predict", "sum_of_squares",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from gatewise import config, initializers
 from gatewise.training.optimizers import gradients as clipping
 from gatewise.training.optimizers.options import check_options, unknown_argument
 from gatewise.training.optimizers.rate import Rate
-from gatewise.training.optimizers.state import FlatState
+from gatewise.training.optimizers.state import FlatState, Known, store_of
 from gatewise.variable import ParameterStore, Slot, Variable
 
 
@@ -79,14 +79,30 @@ class Optimizer:
         self._state: FlatState | None = None
         self._own_variables: list[Variable] = []
         self._undecayed: tuple[set[int], re.Pattern[str] | None] = (set(), None)
+        self._parked: Known = {}
+        self._scope = f"{self.name}/"
 
     # --- what a subclass defines -------------------------------------------------------------------------
 
     initial_state = 0.0
+    by_variable = False
+    """Whether the formula looks at whole variables (their norms, say), so that each needs a call of its own."""
 
     def state_groups(self) -> list[list[str]]:
         """Names of the states; those of one group are listed variable by variable, group after group."""
         return []
+
+    def add_state(self, state: FlatState) -> None:
+        """Add the states of all variables, in Keras's order."""
+        for names in self.state_groups():
+            state.add(names, self.initial_state)
+
+    def begin_update(self, state: FlatState, step: int) -> None:
+        """What comes once before all updates of a step."""
+
+    def keeps_padding(self) -> bool:
+        """Whether an update turns weights, gradients and states of zero, as between two slots, into zero."""
+        return getattr(self, "epsilon", 1.0) != 0
 
     def update(self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray]) -> None:
         """Change w in place.
@@ -100,6 +116,10 @@ class Optimizer:
         raise TypeError(
             f"{type(self).__name__} has no formula: give it update_step(gradient, variable, learning_rate)."
         )
+
+    def update_slot(self, slot: Slot, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: FlatState) -> None:
+        """`update` for one variable: w and g are its parts of the flat arrays."""
+        self.update(w, g, rate, step, state.part(slot))
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: float) -> None:
         """A user's formula for one variable: changes it with `assign`, `assign_add` or `assign_sub`."""
@@ -117,29 +137,31 @@ class Optimizer:
         """Make the state for these variables, which move into one buffer if they are not in one already."""
         variables = list(variables)
         if self._state is None or self._state.store.variables != variables:
-            self._bind(_store_of(variables))
+            if self._state is None:
+                self._scope = ""  # as in Keras, where only a step puts all state below the optimizer's name
+            self._bind(store_of(variables))
 
     def bind(self, store: ParameterStore) -> None:
         """Work on the parameters of `store`.  The state of variables known from an earlier one is kept."""
+        if self._state is None and type(self).build is not Optimizer.build:
+            self.build(store.variables)  # a user's, who looks at `built` before anything else
         if self._state is None or self._state.store is not store:
             self._bind(store)
-            if type(self).build is not Optimizer.build:
-                self.build(store.variables)
 
     def _bind(self, store: ParameterStore) -> None:
-        known = {} if self._state is None else {v.path: v.array for v in self._state.variables}
+        if self._state is not None:
+            self._parked.update(self._state.known())  # what belongs to weights that are frozen for a while too
         state = FlatState(store, self.name, self._decays)
         if self.use_ema:
             state.add(["average"])
         if self.gradient_accumulation_steps:
             state.add(["gradient_accumulator"])
-        for names in self.state_groups():
-            state.add(names, self.initial_state)
-        state.adopt(known)
+        self.add_state(state)
+        state.adopt(self._parked)
         self._state = state
         self._rate.hold_in(store.dtype)
         self._plain = not (
-            self.weight_decay or self.clipnorm or self.clipvalue or self.global_clipnorm or self.use_ema
+            self._decays_weights() or self.clipnorm or self.clipvalue or self.global_clipnorm or self.use_ema
             or self.loss_scale_factor or self.gradient_accumulation_steps or state.constrained
         )  # fmt: skip
 
@@ -184,14 +206,20 @@ class Optimizer:
                 np.divide(state.buffers["gradient_accumulator"], every, out=grads)
                 state.buffers["gradient_accumulator"][:] = 0
             self._clip(grads, state.store.slots if slots is None else slots)
-            if self.weight_decay:
-                state.decay_weights(1 - self.weight_decay * self._rate.current(count), slots)
+            self._decay_weights(state, self._rate.current(count), slots)
             self._update(state, params, grads, count, slots)
         if self.use_ema:
             updates, frequency = count // every, self.ema_overwrite_frequency
             overwrite = frequency is not None and frequency > 0 and (updates + 1) % frequency == 0
             state.average(self.ema_momentum if updates else 0.0, overwrite)
         state.constrain(slots)
+
+    def _decays_weights(self) -> bool:
+        return bool(self.weight_decay)
+
+    def _decay_weights(self, state: FlatState, rate: float, slots: Sequence[Slot] | None) -> None:
+        if self.weight_decay:
+            state.decay_weights(1 - self.weight_decay * rate, state.decayed, slots)
 
     def _clip(self, grads: np.ndarray, slots: Sequence[Slot]) -> None:
         if self.clipnorm:
@@ -206,8 +234,8 @@ class Optimizer:
     ) -> None:
         rate, number = self._rate.current(count), count // (self.gradient_accumulation_steps or 1) + 1
         users = type(self).update_step is not Optimizer.update_step
-        # With epsilon = 0 the padding between slots, all zeros, would become 0 / 0.
-        if slots is None and not users and getattr(self, "epsilon", 1.0) != 0:
+        self.begin_update(state, number)
+        if slots is None and not users and not self.by_variable and self.keeps_padding():
             self.update(params, grads, rate, number, state.buffers)
             return
         for slot in state.store.slots if slots is None else slots:
@@ -215,8 +243,7 @@ class Optimizer:
             if users:
                 self.update_step(grads[part].reshape(slot.shape), slot.variable, rate)
             else:
-                buffers = {name: buffer[part] for name, buffer in state.buffers.items()}
-                self.update(params[part], grads[part], rate, number, buffers)
+                self.update_slot(slot, params[part], grads[part], rate, number, state)
 
     def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Variable] | None = None) -> None:
         """Change variables by their gradients (None: leave that variable alone).
@@ -231,30 +258,12 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}.apply(grads) needs the variables: apply(grads, variables).")
         variables = self._bound().store.variables if trainable_variables is None else list(trainable_variables)
         if self._state is None:
-            self.build(variables)
+            self.bind(store_of(variables))
         store = self._bound().store
         if not store.owns_all():
             store.take_in()
-        slots = self._write_gradients(store, grads, variables)
+        slots = clipping.write_gradients(type(self).__name__, store, grads, variables)
         self.step(store.values, store.gradients, slots)
-
-    def _write_gradients(self, store: ParameterStore, grads: list[Any], variables: list[Variable]) -> list[Slot] | None:
-        """Put the gradients into the store's buffer; return the slots that have one, None for all."""
-        if len(grads) != len(variables):
-            raise ValueError(f"{len(grads)} gradients for {len(variables)} variables.")
-        if all(g is None for g in grads):
-            raise ValueError("No gradients provided for any variable.")
-        known = set(store.variables)
-        for variable, gradient in zip(variables, grads, strict=True):
-            if variable not in known:
-                raise ValueError(
-                    f"{type(self).__name__} was built for other variables; it does not know {variable.path!r}."
-                )
-            if gradient is not None and np.shape(gradient) != variable.shape:
-                raise ValueError(
-                    f"The gradient of {variable.path!r} has shape {np.shape(gradient)}; the variable {variable.shape}."
-                )
-        return store.set_gradients({v: g for v, g in zip(variables, grads, strict=True) if g is not None})
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
         """`apply` for pairs; returns the step counter."""
@@ -386,11 +395,3 @@ class Optimizer:
 
 _WITHOUT_MEANING = ("is_legacy_optimizer", "jit_compile")
 """Arguments in configurations of TensorFlow's Keras 2 that change no result."""
-
-
-def _store_of(variables: list[Variable]) -> ParameterStore:
-    """The store that holds exactly these variables already, or a new one."""
-    first = variables[0].store if variables else None
-    if isinstance(first, ParameterStore) and first.variables == variables and first.owns_all():
-        return first
-    return ParameterStore.of(variables)

@@ -1,14 +1,38 @@
-"""What is done to gradients before an update: clipping, over a flat buffer, in place."""
+"""What is done to gradients before an update: written into a flat buffer, and clipped there, in place."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from gatewise import kernels
-from gatewise.variable import Slot
+from gatewise.variable import ParameterStore, Slot, Variable
+
+
+def write_gradients(
+    owner: str, store: ParameterStore, grads: list[Any], variables: list[Variable]
+) -> list[Slot] | None:
+    """Put the gradients into the store's buffer; return the slots that have one, None for all.
+
+    Raises:
+        ValueError: no gradients at all, an unknown variable, or a gradient of the wrong shape.
+    """
+    if len(grads) != len(variables):
+        raise ValueError(f"{len(grads)} gradients for {len(variables)} variables.")
+    if all(g is None for g in grads):
+        raise ValueError("No gradients provided for any variable.")
+    known = set(store.variables)
+    for variable, gradient in zip(variables, grads, strict=True):
+        if variable not in known:
+            raise ValueError(f"{owner} was built for other variables; it does not know {variable.path!r}.")
+        if gradient is not None and np.shape(gradient) != variable.shape:
+            raise ValueError(
+                f"The gradient of {variable.path!r} has shape {np.shape(gradient)}; the variable {variable.shape}."
+            )
+    return store.set_gradients({v: g for v, g in zip(variables, grads, strict=True) if g is not None})
 
 
 def clip_each_norm(gradients: np.ndarray, slots: Sequence[Slot], limit: float) -> None:
