@@ -11,9 +11,7 @@ Graphs call `compute` (values only) and `differentiate` (values and pullback); b
 
 from __future__ import annotations
 
-import functools
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,11 +30,14 @@ from gatewise.context import collected_losses, mode, name_scope, record_loss, ru
 from gatewise.described import Described
 from gatewise.graph import Node, SymbolicTensor
 from gatewise.input_spec import check_specs
+from gatewise.layer_building import Buildable, noting_that_it_is_built
+from gatewise.layer_inputs import TakesInputs, cast_back
+from gatewise.layer_masks import PassesMasks
 from gatewise.stepper import Steppable
 from gatewise.variable import Variable, structure_clock, traced_values, tracing
 
 
-class Layer(Steppable, Described):
+class Layer(Steppable, Buildable, TakesInputs, PassesMasks, Described):
     """A function of arrays with weights, counted, named and saved as in Keras.
 
     Args:
@@ -58,6 +59,9 @@ class Layer(Steppable, Described):
     _constructed_with: tuple[tuple, dict[str, Any]]
     activity_regularizer: Any = None
     input_spec: Any = None
+    is_model = False
+    is_operation = False  # True for a function of arrays used in a graph, which is no layer to the user
+    mixes_samples = False  # True where a sample's result in training depends on the others of its batch
     not_in_config: tuple[str, ...] = ("autocast",)
     in_config_if_true: tuple[str, ...] = ("activity_regularizer",)
 
@@ -98,7 +102,7 @@ class Layer(Steppable, Described):
         if cls.__module__.startswith("gatewise.layers."):
             serialization.publish(cls, "keras.layers")
         if "build" in vars(cls):
-            cls.build = _noting_that_it_is_built(vars(cls)["build"])
+            cls.build = noting_that_it_is_built(vars(cls)["build"])
         for base in cls.__mro__:
             own = vars(base)
             hand_derived = own.get("forward", Layer.forward) is not Layer.forward
@@ -272,7 +276,7 @@ class Layer(Steppable, Described):
             own = self._in_own_type(inputs)
             y, pullback = self.forward(*own, mask=mask, training=training, structure=structure)
             if own is not inputs:
-                pullback = _cast_back(pullback, inputs)
+                pullback = cast_back(pullback, inputs)
         if self._loss_functions:
             pullback = self._with_loss_functions(pullback)
         if self.activity_regularizer is None:
@@ -310,15 +314,6 @@ class Layer(Steppable, Described):
             return d_inputs, gradients
 
         return with_functions
-
-    def _in_own_type(self, inputs: Sequence[Any]) -> Sequence[Any]:
-        """Floats, and integers where the layer takes none, in its float type; the same object if they are already."""
-        own = self._array_type
-        kinds = ("f" if self.autocast else "") + ("iub" if self.takes_floats else "")
-        for x in inputs:
-            if x.dtype is not own and x.dtype != own and x.dtype.kind in kinds:
-                return [x.astype(own) if x.dtype.kind in kinds else x for x in inputs]
-        return inputs
 
     def _apply_native(self, leaves: Sequence[Any], mask: Any, training: bool, structure: Any = None) -> Any:
         """Run a built-in layer so that its weights and inputs take part in an enclosing differentiation."""
@@ -360,104 +355,6 @@ class Layer(Steppable, Described):
     def _mode(self, training: bool | None) -> bool:
         return bool(running.training if training is None else training)
 
-    def _as_input(self, value: Any) -> Any:
-        """A given value as an array of the layer's float type; integers stay integers for users' layers."""
-        if autodiff.is_traced(value):
-            return value
-        array = np.asarray(value)
-        if array.dtype is self._array_type:
-            return array
-        if array.dtype.kind == "f" and self.autocast and array.dtype != self._array_type:
-            return array.astype(self._dtype)
-        if array.dtype.kind not in "fiub":
-            if self._uses_call and self.takes_text and array.dtype.kind in "OUST":
-                return array
-            raise TypeError(
-                f"Layer '{self.name}' computes with numbers; it was given {describe(value)}. "
-                "Turn text into numbers first (TextVectorization, StringLookup)."
-            )
-        if array.dtype.kind in "iub" and not self._uses_call and self.takes_floats:
-            return array.astype(self._dtype)
-        return array
-
-    def _as_inputs(self, leaves: Sequence[Any], mask: Any) -> tuple[list, Any]:
-        """The call's arrays in the layer's type, ragged ones padded, their masks attached; and the call's mask."""
-        found = []
-        for leaf in leaves:
-            if not isinstance(leaf, ragged.Ragged):
-                found.append(self._as_input(leaf))
-                known = masks.mask_of(leaf) if found[-1] is not leaf else None
-                if known is not None:
-                    masks.attach(found[-1], known)
-                continue
-            values, own = leaf.padded()
-            if self.input_rank == values.ndim + 1:
-                values = values[..., None]
-            values = self._as_input(values)
-            if mask is None:
-                masks.attach(values, own)
-            elif np.shape(mask) == own.shape:
-                mask = np.logical_and(mask, own)
-            found.append(values)
-        return found, mask
-
-    def check_ragged(self, given: Sequence[Any]) -> None:
-        """Raise ValueError for samples of different lengths where a length is no number of steps."""
-        reads_steps = self.input_rank == 3 or not self.takes_floats or self._uses_call
-        for leaf in given:
-            if isinstance(leaf, ragged.Ragged) and leaf.ndim == 2 and not reads_steps:
-                ragged.refuse_features(leaf, f"Layer '{self.name}' ({type(self).__name__})")
-
-    # --- masks -----------------------------------------------------------------------------------------------
-
-    input_type: Any = None  # the type of the Input made for it where it comes first; None: its float type
-    takes_text = False  # strings may come in
-    input_rank: int | None = None  # the number of axes of the input, batch included, where it is always the same
-    supports_masking = False  # a mask goes on to the output
-    is_model = False
-    is_operation = False  # True for a function of arrays used in a graph, which is no layer to the user
-    takes_floats = True  # a built-in layer's integer inputs become floats; an Embedding's do not
-    mixes_samples = False  # True where a sample's result in training depends on the others of its batch
-    takes_list = False  # `layer([a, b])`: the mask is a list too
-
-    @property
-    def may_create_mask(self) -> bool:
-        """True if the output may have a mask although no input has one."""
-        return self._uses_call
-
-    def select_masks(self, leaf_masks: Sequence[Any], structure: Any) -> Any:
-        """The `mask` argument for inputs with these masks: the first's, or a list where the layer takes lists."""
-        if self.takes_list or (structure is not None and structure.first_is_list):
-            return list(leaf_masks)
-        return leaf_masks[0]
-
-    def masks_after(self, inputs: Sequence[Any], outputs: Sequence[Any], mask: Any) -> list[Any]:
-        """The mask of each output."""
-        if self._uses_call:
-            found = [masks.mask_of(y) for y in outputs]
-            if any(m is not None for m in found):
-                return found
-        if not self.supports_masking:
-            if mask is not None and not self.is_operation:
-                warnings.warn(
-                    f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached "
-                    "to it. "
-                    "However, this layer does not support masking and will therefore destroy the mask information.",
-                    stacklevel=3,
-                )
-            return [None] * len(outputs)
-        result = self.compute_mask(inputs[0] if len(inputs) == 1 else list(inputs), mask)
-        flat = result if isinstance(result, list | tuple) else [result]
-        return [*flat, *[None] * (len(outputs) - len(flat))]
-
-    def _attach_masks(self, leaves: Sequence[Any], y: Any, mask: Any) -> None:
-        if mask is None and not self.may_create_mask:
-            return
-        flat = list(tree.leaves(y))
-        for leaf, found in zip(flat, self.masks_after(leaves, flat, mask), strict=False):
-            if found is not None:
-                masks.attach(leaf, found)
-
     # --- building and connecting -----------------------------------------------------------------------------
 
     def _refuse_text(self) -> None:
@@ -465,33 +362,6 @@ class Layer(Steppable, Described):
             f"Layer '{self.name}' ({type(self).__name__}) computes with numbers; it was given text. Put a "
             "TextVectorization or StringLookup layer before it."
         )
-
-    def build_for(self, leaves: Sequence[Any], structure: Any = None) -> None:
-        """Build the layer for these inputs, symbolic or real, once."""
-        self.ensure_built([tuple(leaf.shape) for leaf in leaves], structure)
-
-    def ensure_built(self, shapes: Sequence[Any], structure: Any = None) -> None:
-        """Build the layer for inputs of these shapes, once."""
-        if self.built:
-            return
-        shape = self._shape_to_build(shapes, structure)
-        self.build(shape)
-        if not self.built:
-            self.mark_built(shape)
-
-    def _shape_to_build(self, shapes: Sequence[Any], structure: Any) -> Any:
-        """The argument of `build` for flat inputs of these shapes: a shape, or a nesting of shapes."""
-        if structure is not None:
-            return structure.first_argument(shapes) if shapes else None
-        return list(shapes) if self.takes_list else shapes[0]
-
-    def mark_built(self, input_shape: Any) -> None:
-        """Note that the weights exist, and give them the values of the `weights` argument."""
-        self.built = True
-        self._build_shape = input_shape
-        if self._initial_weights is not None:
-            values, self._initial_weights = self._initial_weights, None
-            self.set_weights(values)
 
     def check_inputs(self, shapes: Sequence[Any]) -> None:
         """Raise ValueError if inputs of these shapes (batch included) do not suit the layer."""
@@ -524,32 +394,5 @@ class Layer(Steppable, Described):
 serialization.publish(Layer, "keras.layers")
 
 
-def _noting_that_it_is_built(build: Callable[..., None]) -> Callable[..., None]:
-    """A class's `build` that runs once, under the layer's name, and leaves the layer built, whoever calls it."""
-
-    @functools.wraps(build)
-    def noting(self: Layer, *args: Any, **kwargs: Any) -> None:
-        if type(self).build is not noting:  # called by a subclass as super().build(...): that one is not done yet
-            build(self, *args, **kwargs)
-        elif not self.built:
-            with name_scope(self.name):
-                build(self, *args, **kwargs)
-            if "_build_shape" not in vars(self):  # also where the user's own `build` sets self.built
-                self.mark_built((*args, *kwargs.values(), None)[0])
-
-    return noting
-
-
 def _is_text(x: Any) -> bool:
     return isinstance(x, SymbolicTensor) and x.dtype == "string"
-
-
-def _cast_back(pullback: Any, inputs: Sequence[Any]) -> Any:
-    """The pullback with the gradients of the inputs in the inputs' types; integers have none."""
-
-    def cast(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
-        d_inputs, gradients = pullback(dy, wants_dx)
-        pairs = zip(d_inputs, inputs, strict=False)
-        return tuple(None if d is None or x.dtype.kind != "f" else d.astype(x.dtype) for d, x in pairs), gradients
-
-    return cast
