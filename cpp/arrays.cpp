@@ -95,6 +95,88 @@ void bind_shape(Axes& axes, const char* name, const Array& array, const char* pa
     if (axis != array.rank) refuse_shape(axes, name, array, pattern);
 }
 
+Array copied(const char* function, const char* name, nb::handle value) {
+    return read_array(function, name, nb::handle(names().ascontiguousarray)(value));
+}
+
+bool last_axis_contiguous(const Array& a) {
+    return a.rank == 0 || a.shape[a.rank - 1] <= 1 || a.strides[a.rank - 1] == 1;
+}
+
+// The array interface of a value, which `capsule` keeps; null where it has none.
+const ArrayInterface* interface_of(nb::handle value, nb::object& capsule) {
+    capsule = nb::steal(PyObject_GetAttr(value.ptr(), names().array_struct));
+    const auto* found = capsule.is_valid()
+                            ? static_cast<const ArrayInterface*>(PyCapsule_GetPointer(capsule.ptr(), nullptr))
+                            : nullptr;
+    if (found && found->two == 2) return found;
+    PyErr_Clear();
+    return nullptr;
+}
+
+// Whether each step along an axis is a whole number of elements.
+bool has_whole_strides(const ArrayInterface& given) {
+    if (given.item <= 0) return false;
+    for (int i = 0; i < given.rank; ++i)
+        if (given.strides[i] % given.item) return false;
+    return true;
+}
+
+// Whether numbers lie as the kernels read them; nothing but floats is read as numbers.
+bool lies_well(const ArrayInterface& given) {
+    const int usable = kAligned | kNativeOrder;
+    return given.kind != 'f' || ((given.flags & usable) == usable && has_whole_strides(given));
+}
+
+Array described(const ArrayInterface& given, nb::handle value) {
+    Array array;
+    array.data = static_cast<char*>(given.data);
+    array.kind = given.kind;
+    array.item = given.item;
+    array.rank = given.rank;
+    array.writeable = (given.flags & kWriteable) != 0;
+    const bool whole_strides = has_whole_strides(given);
+    Index next = 1;
+    array.contiguous = true;
+    for (int i = array.rank - 1; i >= 0; --i) {
+        array.shape[i] = given.shape[i];
+        array.strides[i] = whole_strides ? given.strides[i] / given.item : 0;
+        if (array.shape[i] != 1 && array.strides[i] != next) array.contiguous = false;
+        next *= array.shape[i];
+    }
+    if (next == 0) array.contiguous = true;
+    array.keeper = nb::borrow(value);
+    return array;
+}
+
+}  // namespace
+
+bool is_numpy_array(nb::handle value) {
+    return reinterpret_cast<PyObject*>(Py_TYPE(value.ptr())) == names().ndarray;
+}
+
+Array read_array(const char* function, const char* name, nb::handle value) {
+    nb::object capsule;
+    const ArrayInterface* given = interface_of(value, capsule);
+    if (!given) refuse_value(function, name, value);
+    if (given->rank > kMostAxes)
+        throw nb::value_error((std::string(function) + ": " + name + " has " + text_of(given->rank) +
+                               " axes, more than the kernels take")
+                                  .c_str());
+    if (lies_well(*given)) return described(*given, value);
+    if ((given->flags & kNativeOrder) == 0)
+        nb::raise_type_error(
+            "%s: %s has foreign byte order; convert it with .astype(dtype.newbyteorder('='))", function,
+            name);
+    return copied(function, name, nb::object(value.attr("copy")()));
+}
+
+Array read_in_place(nb::handle value) {
+    nb::object capsule;
+    const ArrayInterface* given = interface_of(value, capsule);
+    return given && given->rank <= kMostAxes && lies_well(*given) ? described(*given, value) : Array{};
+}
+
 void check_float(const char* function, FloatType& type, const char* name, const Array& array) {
     if (array.kind != 'f' || (array.item != 4 && array.item != 8)) {
         nb::raise_type_error("%s: %s must be float32 or float64, got %s", function, name,
@@ -106,63 +188,6 @@ void check_float(const char* function, FloatType& type, const char* name, const 
         nb::raise_type_error("%s: %s is float%d but %s is float%d; all arrays of a call must have one dtype",
                              function, name, array.item * 8, type.from, type.item * 8);
     }
-}
-
-Array copied(const char* function, const char* name, nb::handle value) {
-    return read_array(function, name, nb::handle(names().ascontiguousarray)(value));
-}
-
-bool last_axis_contiguous(const Array& a) {
-    return a.rank == 0 || a.shape[a.rank - 1] <= 1 || a.strides[a.rank - 1] == 1;
-}
-
-}  // namespace
-
-bool is_numpy_array(nb::handle value) {
-    return reinterpret_cast<PyObject*>(Py_TYPE(value.ptr())) == names().ndarray;
-}
-
-Array read_array(const char* function, const char* name, nb::handle value) {
-    Array array;
-    nb::object capsule = nb::steal(PyObject_GetAttr(value.ptr(), names().array_struct));
-    const auto* interface =
-        capsule.is_valid() ? static_cast<const ArrayInterface*>(PyCapsule_GetPointer(capsule.ptr(), nullptr))
-                           : nullptr;
-    if (!interface || interface->two != 2) {
-        PyErr_Clear();
-        refuse_value(function, name, value);
-    }
-    if (interface->rank > kMostAxes) {
-        array.rank = interface->rank;
-        nb::raise("%s: %s has %d axes, more than the kernels take", function, name, interface->rank);
-    }
-    const int usable = kAligned | kNativeOrder;
-    bool whole_strides = interface->item > 0;
-    for (int i = 0; i < interface->rank && whole_strides; ++i)
-        whole_strides = interface->strides[i] % interface->item == 0;
-    if (interface->kind == 'f' && ((interface->flags & usable) != usable || !whole_strides)) {
-        if ((interface->flags & kNativeOrder) == 0)
-            nb::raise_type_error(
-                "%s: %s has foreign byte order; convert it with .astype(dtype.newbyteorder('='))", function,
-                name);
-        return copied(function, name, nb::object(value.attr("copy")()));
-    }
-    array.data = static_cast<char*>(interface->data);
-    array.kind = interface->kind;
-    array.item = interface->item;
-    array.rank = interface->rank;
-    array.writeable = (interface->flags & kWriteable) != 0;
-    Index next = 1;
-    array.contiguous = true;
-    for (int i = array.rank - 1; i >= 0; --i) {
-        array.shape[i] = interface->shape[i];
-        array.strides[i] = whole_strides ? interface->strides[i] / interface->item : 0;
-        if (array.shape[i] != 1 && array.strides[i] != next) array.contiguous = false;
-        next *= array.shape[i];
-    }
-    if (next == 0) array.contiguous = true;
-    array.keeper = nb::borrow(value);
-    return array;
 }
 
 Array read_floats(Axes& axes, FloatType& type, const char* name, nb::handle value, const char* pattern,

@@ -83,9 +83,15 @@ bool is_numpy_array(nb::handle value);
 // The argument as it is: any dtype, any rank up to kMostAxes, any strides.
 Array read_array(const char* function, const char* name, nb::handle value);
 
+// The same, but absent where the kernels cannot read the value as it lies in memory.
+Array read_in_place(nb::handle value);
+
+// Refuse all but float32 and float64, and a type other than the call's.
+void check_float(const char* function, FloatType& type, const char* name, const Array& array);
+
 // A float array of the shape that `pattern` spells, one character an axis: a letter is an axis shared by the
-// arguments (bound at first use), a digit before a letter means so many times it. The last axis comes contiguous:
-// an array where it is not is copied. None gives an absent array where `optional`.
+// arguments (bound at first use), a digit before a letter means so many times it. The last axis comes
+// contiguous: an array where it is not is copied. None gives an absent array where `optional`.
 Array read_floats(Axes& axes, FloatType& type, const char* name, nb::handle value, const char* pattern,
                   bool optional = false);
 

@@ -146,7 +146,7 @@ class StreamSteps {
         const InUse in_use(busy_);
         load_weights();
         Array x;
-        if (is_numpy_array(x_)) x = read_array("step", "x", x_);
+        if (is_numpy_array(x_)) x = read_in_place(x_);
         if (!is_step(x)) x = read_array("step", "x", prepare_(x_));
         if (!is_step(x)) throw nb::value_error("step: x does not have the stream's shape and type");
         Axes axes("step");

@@ -198,20 +198,28 @@ def test_one_stream_on_two_threads_is_refused():
 
 
 def test_one_native_stream_on_two_threads_is_refused():
-    stream = sequential(layers.LSTM(256)).stream(16)
-    x, refusals = data(16, 1500, F), []  # long enough for another thread to come in between
+    stream, other = (sequential(layers.LSTM(4)).stream(2) for _ in range(2))
+    x, refusals = data(2, 3, F), []
 
     def use(method, given):
         try:
             method(given)
-        except RuntimeError as refusal:  # whoever comes second
+        except RuntimeError as refusal:
             refusals.append(str(refusal))
 
-    thread = threading.Thread(target=use, args=(stream.run, x))
-    thread.start()
-    while thread.is_alive():
-        use(stream.step, x[:, 0])
-    assert refusals and all("give each thread a stream.fork() of its own" in text for text in refusals)
+    class AsksAnotherThread:
+        """A step that becomes an array while it is being taken, and lets another thread in meanwhile."""
+
+        def __array__(self, dtype=None, copy=None):
+            for method, given in ((stream.step, x[:, 0]), (stream.run, x), (other.step, x[:, 0])):
+                thread = threading.Thread(target=use, args=(method, given))
+                thread.start()
+                thread.join()
+            return x[:, 0]
+
+    stream.step(AsksAnotherThread())
+    assert len(refusals) == 2  # nobody is in the way of the other stream
+    assert all("give each thread a stream.fork() of its own" in text for text in refusals)
     stream.step(x[:, 0])
 
 

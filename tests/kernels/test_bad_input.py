@@ -20,7 +20,7 @@ BAD_VALUES = [
     ("x", P.x.astype(object), TypeError, "got object"),
     ("x", P.x[:, :0], ValueError, "no time steps"),
     ("x", P.x[:, :, :1], ValueError, r"W has shape \(2, 20\), expected \(F, 4H\) = \(1, 20\)"),
-    ("x", np.zeros((2,) * 7, "f4"), RuntimeError, "7 axes"),
+    ("x", np.zeros((2,) * 7, "f4"), ValueError, "7 axes"),
     ("h0", P.h0[:2], ValueError, r"h0 has shape \(2, 5\), expected \(N, H\) = \(3, 5\)"),
     ("c0", P.c0[:, :4], ValueError, "c0 has shape"),
     ("c0", P.c0.astype("f8"), TypeError, "c0 is float64 but x is float32"),

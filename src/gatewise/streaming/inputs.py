@@ -110,6 +110,8 @@ def chunk_mask(given: Any, batch: int, steps: int) -> np.ndarray | None:
     if given is None:
         return None
     mask = np.asarray(given)
+    if mask.dtype.kind not in "fiub":
+        raise ValueError(f"The mask of a stream holds truth values; got {describe(given)}.")
     mask = mask if mask.dtype == bool else mask != 0
     if mask.ndim == 1 and batch == 1:
         mask = mask[None]
