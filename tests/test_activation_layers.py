@@ -173,3 +173,9 @@ def test_refusals(name):
         call()
     for word in words:
         assert word in str(caught.value), str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{}, {"max_value": 6.0}, {"negative_slope": 0.1}, {"threshold": 0.5}], ids=str)
+def test_a_rectifier_hides_no_nan(options):
+    y = layers.ReLU(**options)(np.array([np.nan, -1.0, 1.0], "float32"))
+    assert np.isnan(y).tolist() == [True, False, False]

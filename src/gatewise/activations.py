@@ -62,8 +62,10 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
     x = _floats(x)
     if negative_slope and max_value is None and threshold == 0:
         return leaky_relu.forward(x, negative_slope=negative_slope)
+    if not negative_slope and max_value is None and threshold == 0:
+        return np.maximum(x, 0), lambda dy: dy * (x > 0)
     above = x > threshold
-    y, slope = np.where(above, x, 0), above.astype(x.dtype)
+    y, slope = np.where(x <= threshold, 0, x), above.astype(x.dtype)  # NaN stays NaN
     if max_value is not None:
         y = np.minimum(y, max_value)
         slope *= (x < max_value) if max_value == 6 and threshold == 0 else (x <= max_value)

@@ -13,7 +13,7 @@ import numpy as np
 from gatewise import kernels
 from gatewise.layers.cell import given_arguments
 from gatewise.layers.convolution import ConvolutionLayer
-from gatewise.layers.windows import convolve_depthwise, convolve_depthwise_backward
+from gatewise.layers.windows import convolve_depthwise, convolve_depthwise_backward, transposed_product
 from gatewise.variable import Variable
 
 
@@ -161,7 +161,8 @@ class SeparableConv1D(ConvolutionLayer):
             dz = dz.reshape(-1, self.filters)
             gradients: dict[Variable, np.ndarray] = {}
             if self.wanted(self.pointwise_kernel):
-                gradients[self.pointwise_kernel] = kernels.matmul(rows.T, dz).reshape(self.pointwise_kernel.shape)
+                d_pointwise = transposed_product(rows, dz)
+                gradients[self.pointwise_kernel] = d_pointwise.reshape(self.pointwise_kernel.shape)
             wants = (wants_dx, self.wanted(self.depthwise_kernel))
             if not any(wants):
                 return None, gradients

@@ -15,7 +15,7 @@ from gatewise.layer import Layer
 from gatewise.layers import spatial
 from gatewise.layers.cell import given_arguments
 from gatewise.layers.convolution import ConvolutionLayer
-from gatewise.layers.windows import Windows, extent, product
+from gatewise.layers.windows import Windows, extent, product, transposed_product
 from gatewise.stepper import LayerUse, Stepper
 from gatewise.variable import Variable
 
@@ -134,7 +134,7 @@ class Conv1DTranspose(ConvolutionLayer):
             dx = kernels.matmul(patches, W).reshape(x.shape) if wants_dx else None
             if not self.wanted(self.kernel):
                 return dx, {}
-            return dx, {self.kernel: kernels.matmul(patches.T, rows).reshape(self.kernel.shape)}
+            return dx, {self.kernel: transposed_product(patches, rows).reshape(self.kernel.shape)}
 
         return windows.spread(kernels.matmul(rows, W.T), len(x)), pullback
 

@@ -169,8 +169,13 @@ def convolve_backward(
     rows = dz.reshape(len(x) * product(windows.counts), W.shape[-1])
     dx = windows.spread(kernels.matmul(rows, W.reshape(-1, W.shape[-1]).T), len(x)) if wants[0] else None
     # The patches are made anew: kept, they would take as many times the memory of x as the window has taps.
-    dW = kernels.matmul(windows.patches(x).T, rows).reshape(W.shape) if wants[1] else None
+    dW = transposed_product(windows.patches(x), rows).reshape(W.shape) if wants[1] else None
     return dx, dW
+
+
+def transposed_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a^T b, (K, L), for a (M, K) and b (M, L): of the two the narrower is turned, for that costs a copy."""
+    return kernels.matmul(a.T, b) if a.shape[1] <= b.shape[1] else kernels.matmul(b.T, a).T
 
 
 def convolve_depthwise(x: np.ndarray, W: np.ndarray, windows: Windows) -> np.ndarray:
