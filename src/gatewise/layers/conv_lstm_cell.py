@@ -206,10 +206,9 @@ class ConvLSTMCell(GatedCell):
             zx += self.bias.array
         start = np.zeros((len(x), *self._counts()), x.dtype)
         h, c = [spatial.with_channels_last(s, self.data_format) for s in states] or [start, start]
-        befores, hs = np.empty((*x.shape[:2], *self._counts()), x.dtype), np.empty_like(zx[..., : self.filters])
+        first, hs = h, np.empty_like(zx[..., : self.filters])
         tape: list[_Step] = []
         for t in range(x.shape[1]):
-            befores[:, t] = h
             h, c, step = self._step(zx[:, t] + products_of_h.one_step(h), h, c, None if mask is None else mask[:, t])
             hs[:, t] = h
             if keep:
@@ -222,6 +221,7 @@ class ConvLSTMCell(GatedCell):
             )
             wants_W, wants_U, wants_b = self._wanted(self.kernel, self.recurrent_kernel, self.bias)
             dx, dW = products_of_x.all_steps_backward(dz, x, (wants_dx, wants_W))
+            befores = np.concatenate([first[:, None], hs[:, :-1]], axis=1)
             _, dU = products_of_h.all_steps_backward(dz, befores, (False, wants_U))
             db = np.add.reduce(dz, axis=tuple(range(dz.ndim - 1))) if wants_b else None
             pairs = ((self.kernel, dW), (self.recurrent_kernel, dU), (self.bias, db))
