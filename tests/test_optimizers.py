@@ -1,5 +1,7 @@
 """Optimizers against Keras, step by step; users' own; the flat buffers; messages."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -27,8 +29,9 @@ def variables_of(case, dtype):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['id']}-{case['optimizer']['class']}")
 def test_steps_equal_keras(case, dtype, entry):
     optimizer, variables, arrays = make(case), variables_of(case, dtype), case["arrays"]
+    tolerance = 1e-10 if isinstance(optimizer, optimizers.ScheduleFreeAdamW) else 1e-13  # Keras's own agreement
     store = ParameterStore(variables, dtype)
-    optimizer.bind(store)
+    optimizer.build(variables)
     for t in range(case["steps"]):
         gradients = [arrays[f"g{t}.{j}"].astype(dtype) for j in range(len(variables))]
         if entry == "apply":
@@ -37,16 +40,16 @@ def test_steps_equal_keras(case, dtype, entry):
             store.set_gradients(dict(zip(variables, gradients, strict=True)))
             optimizer.step(store.values, store.gradients)
         for j, variable in enumerate(variables):
-            load.assert_close(variable.value, case, f"after{t}.{j}")
+            load.assert_close(variable.value, case, f"after{t}.{j}", float64=tolerance)
     assert [v.path for v in optimizer.variables] == case["optimizer_variables"]
     for k, variable in enumerate(optimizer.variables):
-        if k == 0:
-            assert variable.array == arrays["opt.0"]
+        if arrays[f"opt.{k}"].dtype.kind == "i":
+            assert variable.array == arrays[f"opt.{k}"]
         else:
-            load.assert_close(variable.value, case, f"opt.{k}")
+            load.assert_close(variable.value, case, f"opt.{k}", float64=tolerance)
     optimizer.finalize_variable_values(variables)
     for j, variable in enumerate(variables):
-        load.assert_close(variable.value, case, f"finalized.{j}")
+        load.assert_close(variable.value, case, f"finalized.{j}", float64=tolerance)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
@@ -56,11 +59,22 @@ def test_config_equals_keras(case):
     assert optimizers.serialize(optimizers.deserialize(config)) == config
 
 
-@pytest.mark.parametrize("kind", [SGD, RMSprop, Adam])
+KINDS = [
+    SGD, RMSprop, Adam, optimizers.AdamW, optimizers.Adagrad, optimizers.Adadelta, optimizers.Adamax, optimizers.Nadam,
+    optimizers.Ftrl, optimizers.Lion, optimizers.Lamb, optimizers.Adafactor, optimizers.Muon,
+    optimizers.ScheduleFreeAdamW,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_padding_between_slots_stays_zero(kind):
     variables = [Variable(np.ones(shape), name=f"v{k}") for k, shape in enumerate([(3,), (2, 5), ()])]
-    optimizer = kind(0.1, **({} if kind is SGD else {"epsilon": 0.0}))
-    optimizer.apply([np.ones(v.shape) for v in variables], variables)
+    smallest = {"epsilon": 0.0, "initial_accumulator_value": 0.0}
+    parameters = {name for base in kind.__mro__ for name in inspect.signature(base.__init__).parameters}
+    optimizer = kind(0.1, **{name: value for name, value in smallest.items() if name in parameters})
+    for _ in range(2):
+        optimizer.apply([np.ones(v.shape) for v in variables], variables)
+    assert np.isfinite(variables[0].store.values).all()
     values = variables[0].store.values.copy()
     for slot in variables[0].store.slots:
         values[slot.start : slot.stop] = 0
@@ -199,7 +213,7 @@ def test_scale_loss():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: optimizers.get("adma"), "unknown optimizer 'adma'. Did you mean 'adam'"),
+        (lambda: optimizers.get("adamm"), "unknown optimizer 'adamm'. Did you mean 'adam'"),
         (lambda: optimizers.get(3), "optimizers.Adam"),
         (lambda: Adam(learnin_rate=0.1), "unknown argument of Adam 'learnin_rate'. Did you mean 'learning_rate'"),
         (lambda: Adam("fast"), "learning_rate must be a number"),

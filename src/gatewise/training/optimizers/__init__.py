@@ -7,12 +7,22 @@ from typing import Any
 
 from gatewise.serialization import Registry
 from gatewise.training import schedules
+from gatewise.training.optimizers import legacy
+from gatewise.training.optimizers.adagrad_family import Adadelta, Adafactor, Adagrad, Ftrl
+from gatewise.training.optimizers.adam_family import Adamax, AdamW, Lamb, Lion, Nadam, ScheduleFreeAdamW
 from gatewise.training.optimizers.base import Optimizer
 from gatewise.training.optimizers.classic import SGD, Adam, RMSprop
+from gatewise.training.optimizers.muon import Muon
 
 _registry = Registry("keras.optimizers", "optimizer")
-for _class in (Optimizer, SGD, RMSprop, Adam):
+for _class in (
+    Optimizer, SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta, Adamax, Nadam, Ftrl, Lion, Lamb, Adafactor, Muon,
+    ScheduleFreeAdamW,
+):  # fmt: skip
     _registry.add(_class.__name__.lower())(_class)
+
+# Keras 1 and 2 had the classes under lower-case names too.
+sgd, rmsprop, adam, adagrad, adadelta, adamax, nadam = SGD, RMSprop, Adam, Adagrad, Adadelta, Adamax, Nadam
 
 
 def get(identifier: Any) -> Optimizer:
@@ -47,4 +57,8 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     return _registry.deserialize(config, custom_objects)
 
 
-__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "schedules", "serialize"]
+__all__ = [
+    "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon", "Nadam",
+    "Optimizer", "RMSprop", "ScheduleFreeAdamW", "adadelta", "adagrad", "adam", "adamax", "deserialize", "get",
+    "legacy", "nadam", "rmsprop", "schedules", "serialize", "sgd",
+]  # fmt: skip

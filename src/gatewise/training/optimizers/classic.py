@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import config, kernels
+from gatewise import kernels
 from gatewise.training.optimizers.base import Optimizer
+from gatewise.training.optimizers.options import decay_rate, epsilon_of, number_between
 
 
 class SGD(Optimizer):
@@ -22,9 +23,7 @@ class SGD(Optimizer):
         self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, *args: Any, **options: Any
     ) -> None:
         super().__init__(learning_rate, *args, **options)
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"SGD: momentum must lie between 0 and 1; got {momentum!r}.")
-        self.momentum = momentum
+        self.momentum = number_between("SGD", "momentum", momentum, 0, 1)
         self.nesterov = nesterov
 
     def state_groups(self) -> list[list[str]]:
@@ -55,9 +54,9 @@ class RMSprop(Optimizer):
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, *args, **options)
-        self.rho = rho
-        self.momentum = momentum
-        self.epsilon = config.epsilon() if epsilon is None else epsilon
+        self.rho = number_between("RMSprop", "rho", rho, 0, 1)
+        self.momentum = number_between("RMSprop", "momentum", momentum, 0, 1)
+        self.epsilon = epsilon_of("RMSprop", epsilon)
         self.centered = centered
 
     def state_groups(self) -> list[list[str]]:
@@ -94,12 +93,10 @@ class Adam(Optimizer):
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, *args, **options)
-        for name, beta in (("beta_1", beta_1), ("beta_2", beta_2)):
-            if not 0 <= beta < 1:
-                raise ValueError(f"{type(self).__name__}: {name} must lie in [0, 1); got {beta!r}.")
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = config.epsilon() if epsilon is None else epsilon
+        owner = type(self).__name__
+        self.beta_1 = decay_rate(owner, "beta_1", beta_1)
+        self.beta_2 = decay_rate(owner, "beta_2", beta_2)
+        self.epsilon = epsilon_of(owner, epsilon)
         self.amsgrad = amsgrad
 
     def state_groups(self) -> list[list[str]]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
-from gatewise import suggest
+import numpy as np
+
+from gatewise import config, suggest
 
 
 def unknown_argument(cls: type, name: str) -> TypeError:
@@ -27,8 +30,12 @@ def check_options(optimizer: Any) -> None:
     if len(given) > 1:
         raise ValueError(f"{owner}: only one of clipnorm, clipvalue and global_clipnorm can be set; got {given}.")
     for name, value in given.items():
-        if not value > 0:
+        if not (isinstance(value, float | int | np.number) and value > 0):
             raise ValueError(f"{owner}: {name} must be positive; got {value!r}.")
+    if optimizer.weight_decay is not None:
+        not_negative(owner, "weight_decay", optimizer.weight_decay)
+    if optimizer.loss_scale_factor is not None:
+        number_between(owner, "loss_scale_factor", optimizer.loss_scale_factor, 0, math.inf, "()")
     every = optimizer.gradient_accumulation_steps
     if every and not (isinstance(every, int) and every >= 2):
         raise ValueError(f"{owner}: gradient_accumulation_steps must be an integer of 2 or more; got {every!r}.")
@@ -39,3 +46,35 @@ def check_options(optimizer: Any) -> None:
         raise ValueError(f"{owner}: ema_momentum must lie between 0 and 1; got {momentum!r}.")
     if frequency and not (isinstance(frequency, int) and frequency >= 1):
         raise ValueError(f"{owner}: ema_overwrite_frequency must be an integer of 1 or more; got {frequency!r}.")
+
+
+def number_between(owner: str, name: str, value: Any, least: float, most: float, open_ends: str = "") -> Any:
+    """The argument, a number from `least` to `most`; `open_ends` has "(" or ")" where an end is left out itself.
+
+    Raises:
+        ValueError: for anything else, with the range.
+    """
+    low, high = ("(" in open_ends), (")" in open_ends)
+    fits = isinstance(value, float | int | np.number) and not isinstance(value, bool)
+    if fits and (least < value if low else least <= value) and (value < most if high else value <= most):
+        return value  # as it was given: configurations show an int as an int
+    if most == math.inf:
+        wanted = "be a number above 0" if low else "be a number of 0 or more"
+    else:
+        wanted = f"lie in {'(' if low else '['}{least}, {most}{')' if high else ']'}"
+    raise ValueError(f"{owner}: {name} must {wanted}; got {value!r}.")
+
+
+def decay_rate(owner: str, name: str, value: Any) -> float:
+    """How much of a running mean stays at each step: a number in [0, 1)."""
+    return number_between(owner, name, value, 0, 1, ")")
+
+
+def not_negative(owner: str, name: str, value: Any) -> float:
+    """A number of 0 or more."""
+    return number_between(owner, name, value, 0, math.inf, ")")
+
+
+def epsilon_of(owner: str, value: Any) -> float:
+    """The small number in a divisor; None, as Keras 1 and 2 allow, is `config.epsilon()`."""
+    return config.epsilon() if value is None else not_negative(owner, "epsilon", value)

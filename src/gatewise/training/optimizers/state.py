@@ -69,8 +69,10 @@ class FlatState:
         self.variables.append(shown)
 
     def hold(self, key: Hashable, name: str, path: str, value: Any) -> None:
-        """List a variable with memory of its own, in the parameters' float type."""
-        held = Variable(np.asarray(value, self.store.dtype), trainable=False, name=name, path=path)
+        """List a variable with memory of its own; floats take the parameters' type."""
+        value = np.asarray(value)
+        dtype = self.store.dtype if value.dtype.kind == "f" else value.dtype
+        held = Variable(value.astype(dtype), trainable=False, name=name, path=path)
         self.held[key] = held
         self.variables.append(held)
 
