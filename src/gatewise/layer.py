@@ -213,6 +213,10 @@ class Layer(Steppable, Buildable, TakesInputs, PassesMasks, Described):
                 f"Layer '{self.name}' ({type(self).__name__}) is called with an array of numbers; it was given "
                 f"{'nothing' if given is None else describe(given)}."
             )
+        return self._called(call)
+
+    def _called(self, call: CallArguments) -> Any:
+        """The output for arguments that are sorted out: a node on symbolic tensors, arrays on arrays."""
         if any(isinstance(leaf, SymbolicTensor) for leaf in call.leaves):
             return self._connect(call)
         self.check_ragged(call.leaves)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gatewise import tree, validation
-from gatewise.arguments import is_array
+from gatewise.arguments import CallArguments, is_array
 from gatewise.layer import Layer
 
 _ARGUMENTS = ("sequences", "initial_state", "mask", "training")
@@ -32,6 +34,9 @@ class SequenceLayer(Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._uses_call:  # a subclass with a `call` of its own, and so with its own arguments
             return super().__call__(*args, **kwargs)
+        if not kwargs and len(args) == 1 and type(args[0]) is np.ndarray and args[0].dtype.kind == "f":
+            y = self._called(CallArguments([args[0]], None, None, None))  # nothing to sort out
+            return self.nested_outputs(y) if isinstance(y, list) else y
         if "inputs" in kwargs:  # Keras 1 and 2
             kwargs["sequences"] = kwargs.pop("inputs")
         unknown = set(kwargs) - set(_ARGUMENTS) | set(_ARGUMENTS[: len(args)]) & set(kwargs)
