@@ -49,20 +49,24 @@ class collected_losses:  # noqa: N801  (used like the functions around it; a cla
         running.losses = self._outer
 
 
+class collected_metrics:  # noqa: N801  (as above)
+    """The list of (name, value) that layers add with `add_metric` within the block."""
+
+    __slots__ = ("_outer",)
+
+    def __enter__(self) -> list[tuple[str, Any]]:
+        found: list[tuple[str, Any]] = []
+        self._outer, running.metrics = running.metrics, found
+        return found
+
+    def __exit__(self, *_: Any) -> None:
+        running.metrics = self._outer
+
+
 def record_loss(loss: Any) -> None:
     """Hand a loss to the innermost `collected_losses` block, if there is one."""
     if running.losses is not None:
         running.losses.append(loss)
-
-
-@contextmanager
-def collected_metrics() -> Iterator[list[tuple[str, Any]]]:
-    """The list of (name, value) that layers add with `add_metric` within the block."""
-    outer, running.metrics = running.metrics, []
-    try:
-        yield running.metrics
-    finally:
-        running.metrics = outer
 
 
 def record_metric(name: str, value: Any) -> None:

@@ -29,11 +29,15 @@ class TakesInputs:
     def _in_own_type(self, inputs: Sequence[Any]) -> Sequence[Any]:
         """Floats, and integers where the layer takes none, in its float type; the same object if they are already."""
         own = self._array_type
-        kinds = ("f" if self.autocast else "") + ("iub" if self.takes_floats else "")
         for x in inputs:
-            if x.dtype is not own and x.dtype != own and x.dtype.kind in kinds:
-                return [x.astype(own) if x.dtype.kind in kinds else x for x in inputs]
-        return inputs
+            if x.dtype is not own and x.dtype != own:
+                break
+        else:
+            return inputs
+        kinds = ("f" if self.autocast else "") + ("iub" if self.takes_floats else "")
+        if not any(x.dtype != own and x.dtype.kind in kinds for x in inputs):
+            return inputs
+        return [x.astype(own) if x.dtype.kind in kinds else x for x in inputs]
 
     def _as_input(self, value: Any) -> Any:
         """A given value as an array of the layer's float type; integers stay integers for users' layers."""
