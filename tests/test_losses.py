@@ -25,7 +25,8 @@ def test_equals_keras(case, dtype):
     gradient = pullback(1.0)
     assert gradient.dtype == dtype
     assert gradient.shape == a["y_pred"].shape
-    load.assert_close(gradient, case, "grad")
+    if "grad" in case["arrays"]:  # Keras gave none for CTC: see test_ctc.py
+        load.assert_close(gradient, case, "grad")
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if "config" in c], ids=lambda case: case["id"])

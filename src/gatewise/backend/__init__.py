@@ -172,7 +172,7 @@ INSTEAD = {
     ),
     **dict.fromkeys(
         ("ctc_batch_cost", "ctc_decode", "ctc_label_dense_to_sparse"),
-        "connectionist temporal classification is not among the operations",
+        "use the loss CTC: model.compile(..., loss='ctc')",
     ),
     "normalize_batch_in_training": "use the layer BatchNormalization",
 }

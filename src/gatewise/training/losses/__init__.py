@@ -15,6 +15,7 @@ from gatewise.training.losses.crossentropy import (
     categorical_generalized_cross_entropy,
     sparse_categorical_crossentropy,
 )
+from gatewise.training.losses.ctc import CTC, ctc
 from gatewise.training.losses.margin import categorical_hinge, circle, hinge, squared_hinge
 from gatewise.training.losses.overlap import dice, tversky
 from gatewise.training.losses.regression import (
@@ -93,7 +94,7 @@ _CLASSES = (
     Loss, LossFunctionWrapper, MeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError,
     MeanSquaredLogarithmicError, LogCosh, Huber, Poisson, KLDivergence, CosineSimilarity, BinaryCrossentropy,
     BinaryFocalCrossentropy, CategoricalCrossentropy, CategoricalFocalCrossentropy, SparseCategoricalCrossentropy,
-    CategoricalGeneralizedCrossEntropy, Hinge, SquaredHinge, CategoricalHinge, Circle, Dice, Tversky,
+    CategoricalGeneralizedCrossEntropy, Hinge, SquaredHinge, CategoricalHinge, Circle, Dice, Tversky, CTC,
 )  # fmt: skip
 _FUNCTIONS: dict[Any, tuple[str, ...]] = {
     mean_squared_error: ("mse", "MSE"),
@@ -117,6 +118,7 @@ _FUNCTIONS: dict[Any, tuple[str, ...]] = {
     circle: (),
     dice: (),
     tversky: (),
+    ctc: (),
 }
 for _function, _aliases in _FUNCTIONS.items():
     _registry.add(*_aliases)(_function)
@@ -161,6 +163,7 @@ __all__ = [
     "BCE",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
+    "CTC",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
     "CategoricalGeneralizedCrossEntropy",
@@ -198,6 +201,7 @@ __all__ = [
     "check_targets",
     "circle",
     "cosine_similarity",
+    "ctc",
     "deserialize",
     "dice",
     "get",

@@ -9,6 +9,7 @@ import numpy as np
 
 from gatewise.training.losses import crossentropy
 from gatewise.training.losses.base import Loss, LossFunctionWrapper
+from gatewise.training.losses.ctc import check_labels, ctc
 
 _ONE_HOT = (crossentropy.categorical_crossentropy, crossentropy.categorical_focal_crossentropy)
 _CLASSES = (crossentropy.sparse_categorical_crossentropy, crossentropy.categorical_generalized_cross_entropy)
@@ -31,7 +32,9 @@ def check_targets(loss: Any, y_true: Any, output_shape: Sequence[int | None], ou
     if isinstance(fn, Loss) or getattr(fn, "total", None) is None:
         return
     y_true, output = np.asarray(y_true), tuple(output_shape)
-    if fn in _CLASSES:
+    if fn is ctc:
+        _check_sequences(y_true, output, output_name)
+    elif fn in _CLASSES:
         options = loss._options if isinstance(loss, LossFunctionWrapper) else {}
         _check_classes(y_true, output, output_name, fn.__name__, options.get("ignore_class"))
     elif fn in _ONE_HOT:
@@ -45,11 +48,24 @@ _ONE_A_SEQUENCE = "For one target a sequence give the last recurrent layer retur
 
 def judges_values(loss: Any) -> bool:
     """True if `check_targets` looks at the numbers in the targets, not only at their shape."""
-    return (loss.fn if isinstance(loss, LossFunctionWrapper) else loss) in _CLASSES
+    return (loss.fn if isinstance(loss, LossFunctionWrapper) else loss) in (*_CLASSES, ctc)
 
 
 def _fits(given: tuple[int, ...], wanted: Sequence[int | None]) -> bool:
     return len(given) == len(wanted) and all(w is None or g == w for g, w in zip(given, wanted, strict=True))
+
+
+def _check_sequences(y: np.ndarray, output: tuple, name: str) -> None:
+    if len(output) != 3:
+        raise ValueError(
+            f"'{name}': ctc wants an output of shape (batch, steps, classes); it has {_text(output)}. Give the last "
+            "recurrent layer return_sequences=True."
+        )
+    if y.ndim != 2:
+        raise ValueError(
+            f"'{name}': ctc wants labels of shape (batch, labels), integers, the rest 0; y_true has shape {y.shape}."
+        )
+    check_labels(y, output[-1])
 
 
 def _check_classes(y: np.ndarray, output: tuple, name: str, loss: str, ignored: int | None) -> None:
