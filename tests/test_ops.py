@@ -243,6 +243,40 @@ def test_inf_and_nan_in_reductions():
     np.testing.assert_array_equal(pullback(np.ones_like(y))[0], ~np.isnan(HOLES))
 
 
+def test_nan_stays_where_it_is():
+    vector, nan = np.array([np.nan, 1.0, 2.0]), np.isnan
+    np.testing.assert_array_equal(nan(ops.diag(vector, 1)), np.diag([True, False, False], 1))
+    np.testing.assert_array_equal(ops.segment_sum(vector, np.array([0, 1, 1])), [np.nan, 3.0])
+    np.testing.assert_array_equal(ops.bincount(np.array([0, 1, 1]), weights=vector), [np.nan, 3.0])
+    np.testing.assert_array_equal(ops.vander(vector)[:, 2], 1.0)
+
+
+HALF = np.array([[True, False, True], [False, True, True]])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda v: ops.where(HALF, v, 0.0),
+        lambda v: ops.where(HALF, np.ones((2, 1)), v),
+        lambda v: ops.where(HALF, v[:2, None], v),
+        lambda v: np.where(HALF, v, 0.0) * np.where(True, v, 1.0),
+        lambda v: ops.clip(v, 0.5, np.array([[1.0, 2.0, 3.0], [3.0, 1.0, 1.0]])),
+        lambda v: ops.select([HALF], [v], v[0]),
+        lambda v: ops.segment_sum(ops.stack([v, v * v]), np.array([1, 1])),
+        lambda v: ops.diag(v, -1) @ ops.diagflat(v, -1),
+        lambda v: ops.bincount(np.array([0, 2, 2]), weights=v * v),
+        lambda v: ops.vander(v, 4),
+    ],
+)
+def test_gradients_of_what_is_broadcast_or_placed_equal_central_differences(function):
+    x = np.array([0.7, 1.3, 2.1])
+    y, pullback = autodiff.vjp(function, x)
+    dy = np.cos(np.arange(y.size)).reshape(y.shape)
+    expected = central_differences(lambda: float((function(x) * dy).sum()), x)
+    np.testing.assert_allclose(pullback(dy)[0], expected, rtol=1e-7, atol=1e-9)
+
+
 def test_decompositions_put_together_again():
     tall, symmetric = a(5, 3).astype(float), a(4, 4).astype(float)
     symmetric = symmetric + symmetric.T

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -199,8 +199,39 @@ def traced_numpy(name: str) -> Callable[..., Any]:
     Raises:
         TypeError: when that is called and returns floats, whose gradient would be lost.
     """
-    found = getattr(traced_numpy_module(), name, None)
+    found = _OURS.get(name) or getattr(traced_numpy_module(), name, None)
     return found if found is not None and _has_derivative(found) else functools.partial(_on_plain_values, name)
+
+
+def summed_to(d: Any, shape: Sequence[int]) -> Any:
+    """The gradient of what was broadcast from `shape`: d summed over the axes that were added or stretched."""
+    if np.shape(d) == tuple(shape):
+        return d
+    lead = np.ndim(d) - len(shape)
+    axes = (*range(lead), *(lead + k for k, size in enumerate(shape) if size == 1))
+    return np.add.reduce(d, axis=axes).reshape(shape)
+
+
+def _where(condition: Any, *choices: Any) -> Any:
+    """numpy.where.  autograd's own forgets that the choices may have been broadcast."""
+    if not choices:
+        return np.where(plain(condition))
+    return apply(functools.partial(_chosen, np.asarray(plain(condition)) != 0), *choices)
+
+
+def _chosen(condition: np.ndarray, x1: Any, x2: Any) -> tuple[Any, Pullback]:
+    def pullback(dy: Any) -> tuple[Any, Any]:
+        zero = dy.dtype.type(0)
+        return (
+            summed_to(np.where(condition, dy, zero), np.shape(x1)),
+            summed_to(np.where(condition, zero, dy), np.shape(x2)),
+        )
+
+    return np.where(condition, x1, x2), pullback
+
+
+_OURS: dict[str, Callable[..., Any]] = {"where": _where}
+"""Functions of NumPy whose derivative in autograd is wrong."""
 
 
 def _has_derivative(function: Any) -> bool:
@@ -249,7 +280,7 @@ def _call_traced_form(_self: Any, function: Any, _types: Any, args: Any, kwargs:
     room = traced_numpy_module()
     for part in function.__module__.split(".")[1:]:  # numpy.linalg, numpy.fft
         room = getattr(room, part, None)
-    traced = getattr(room, function.__name__, None)
+    traced = _OURS.get(function.__name__) or getattr(room, function.__name__, None)
     # autograd hands some functions on to NumPy with traced values still inside lists: that would come back here.
     if traced is None or function in _asked.functions:
         raise TypeError(_no_derivative(f"{function.__module__}.{function.__name__}"))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise import activations, constraints, initializers, regularizers, validation
+from gatewise import activations, autodiff, constraints, initializers, regularizers, validation
 from gatewise.layer import Layer
 from gatewise.layers.attention_core import stacked_matmul
 from gatewise.variable import Variable
@@ -208,7 +208,7 @@ class EinsumDense(Layer):
             if self._trainable and self.kernel.trainable:
                 gradients[self.kernel] = np.ascontiguousarray(contract(x, axes.x, dz, axes.y, axes.kernel))
             if self.bias is not None and self._trainable and self.bias.trainable:
-                gradients[self.bias] = _summed_to(dz, self.bias.shape)
+                gradients[self.bias] = autodiff.summed_to(dz, self.bias.shape)
             return (self._input_gradient(dz, W, axes, x.shape) if wants_dx else None,), gradients
 
         return y, pullback
@@ -250,10 +250,3 @@ def _parsed(equation: str, bias_axes: str | None, layer: str) -> _Axes:
         )
     left, right = match[1] or "", match[3] or ""
     return _Axes(left + x + right, kernel, left + y + right, left or right)
-
-
-def _summed_to(d: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The gradient of what was broadcast from `shape`."""
-    lead = d.ndim - len(shape)
-    axes = (*range(lead), *(lead + k for k, size in enumerate(shape) if size == 1))
-    return np.add.reduce(d, axis=axes).reshape(shape)

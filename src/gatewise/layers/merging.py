@@ -12,6 +12,7 @@ import numpy as np
 
 from gatewise import tree, validation
 from gatewise.arguments import describe, is_array
+from gatewise.autodiff import summed_to
 from gatewise.layer import Layer
 from gatewise.stepper import LayerUse, Stepper, check_time_axes
 
@@ -131,7 +132,7 @@ class _Elementwise(Merge):
             if not wants_dx:
                 return (None,) * len(inputs), {}
             pairs = zip(back(dy), inputs, wide, strict=True)
-            return tuple(_summed_to(gradient, w.shape).reshape(x.shape) for gradient, x, w in pairs), {}
+            return tuple(summed_to(gradient, w.shape).reshape(x.shape) for gradient, x, w in pairs), {}
 
         return y, pullback
 
@@ -262,12 +263,6 @@ def _widened(shape: Sequence[Any], rank: int) -> tuple[Any, ...]:
 def _beside(mask: np.ndarray, x: np.ndarray, rank: int) -> np.ndarray:
     """The mask of x with an axis for each of the `rank` axes that x is widened to."""
     return mask.reshape(_widened(mask.shape + (1,) * (x.ndim - mask.ndim), rank))
-
-
-def _summed_to(gradient: np.ndarray, shape: Shape) -> np.ndarray:
-    """The gradient of an array of `shape` that was spread to the gradient's shape."""
-    spread = tuple(k for k, (size, wanted) in enumerate(zip(gradient.shape, shape, strict=True)) if size != wanted)
-    return np.add.reduce(gradient, axis=spread, keepdims=True) if spread else gradient
 
 
 def _total(xs: list) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gatewise import constraints, initializers, regularizers, validation
+from gatewise.autodiff import summed_to
 from gatewise.layer import Layer
 from gatewise.stepper import CannotStep, LayerUse, Stepper
 from gatewise.variable import Variable
@@ -61,12 +62,6 @@ def scaled_by_variance(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> 
         return scale * (d - scale * scale * centred * mean_over(d * x, axes))
 
     return x * scale, back
-
-
-def summed_to(d: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The sum of d over the axes along which `shape`, of as many axes, is 1."""
-    axes = tuple(k for k, size in enumerate(shape) if size == 1)
-    return np.add.reduce(d, axis=axes, keepdims=True) if axes else d
 
 
 class Normalizing(Layer):

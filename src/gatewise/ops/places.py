@@ -77,7 +77,7 @@ def _places(indices: Any) -> tuple:
 
 
 @differentiable_pair
-def _added(x: Any, updates: Any, *, place: Any) -> tuple[Any, Any]:
+def added_at(x: Any, updates: Any, *, place: Any) -> tuple[Any, Any]:
     """x with `updates` added at places, of which one may come several times."""
     y = x.copy()
     np.add.at(y, place, updates)
@@ -88,7 +88,7 @@ def _added(x: Any, updates: Any, *, place: Any) -> tuple[Any, Any]:
 def scatter(indices: Any, values: Any, shape: Sequence[int]) -> Any:
     """Zeros of `shape` with `values` added at `indices` (..., number of leading axes)."""
     values = array(values)
-    return _added(np.zeros(tuple(shape), values.dtype), values, place=_places(indices))
+    return added_at(np.zeros(tuple(shape), values.dtype), values, place=_places(indices))
 
 
 _REDUCTIONS = {"add": np.add, "max": np.maximum, "min": np.minimum, "mul": np.multiply}
@@ -111,7 +111,7 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
     if reduction not in _REDUCTIONS:
         raise ValueError(f"ops.scatter_update: reduction is None, 'add', 'max', 'min' or 'mul'; got {reduction!r}.")
     if reduction == "add":
-        return _added(x, updates, place=place)
+        return added_at(x, updates, place=place)
     if autodiff.is_traced(x, updates):
         raise TypeError(
             f"No derivative is known of ops.scatter_update with reduction={reduction!r}; use 'add' or None."
@@ -268,7 +268,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     if weights is None:
         return np.sum(hot, axis=-2).astype(np.int32)
     weights = array(weights)
-    return call_numpy("sum", weights[..., None] * hot.astype(weights.dtype), axis=-2)
+    return call_numpy("sum", call_numpy("where", hot, weights[..., None], np.zeros((), weights.dtype)), axis=-2)
 
 
 @operation

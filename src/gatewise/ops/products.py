@@ -8,6 +8,7 @@ import numpy as np
 
 from gatewise.ops.numpy_names import call_numpy
 from gatewise.ops.operation import array, operation, together
+from gatewise.ops.places import added_at
 
 # ---- products -----------------------------------------------------------------------------------------------------
 
@@ -73,9 +74,7 @@ def diag(x: Any, k: int = 0) -> Any:
         return diagonal.__wrapped__(x, k)
     size = x.shape[0] + abs(k)
     place = np.arange(x.shape[0])
-    hot = np.zeros((x.shape[0], size, size), x.dtype)
-    hot[place, place - min(k, 0), place + max(k, 0)] = 1
-    return call_numpy("tensordot", x, hot, 1)
+    return added_at(np.zeros((size, size), x.dtype), x, place=(place - min(k, 0), place + max(k, 0)))
 
 
 @operation

@@ -10,7 +10,7 @@ import numpy as np
 from gatewise import autodiff
 from gatewise.ops.numpy_names import as_axis, call_numpy
 from gatewise.ops.operation import array, differentiable_pair, floats, normal_axes, numpy_for, operation, together
-from gatewise.ops.places import sort, take
+from gatewise.ops.places import added_at, sort, take
 from gatewise.ops.special import root
 
 
@@ -196,8 +196,9 @@ def _segments(data: Any, segment_ids: Any, num_segments: int | None) -> tuple[An
 def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """The sum of the rows of `data` that have the same id, for ids from 0; ids beyond count for nothing."""
     data, ids, n = _segments(data, segment_ids, num_segments)
-    hot = (ids[None, :] == np.arange(n)[:, None]).astype(data.dtype)
-    return call_numpy("tensordot", hot, data, 1)
+    rows = np.flatnonzero((ids >= 0) & (ids < n))
+    nothing = np.zeros((n, *data.shape[1:]), data.dtype)
+    return added_at(nothing, take.__wrapped__(data, rows, 0), place=(ids[rows],))
 
 
 def _segment_reduced(name: str, data: Any, ids: np.ndarray, n: int) -> Any:
@@ -242,7 +243,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """The powers of a vector as columns, falling unless `increasing`."""
     x = array(x)
     powers = range(x.shape[0] if N is None else N)
-    columns = [x**k if k else x * 0 + 1 for k in (powers if increasing else reversed(powers))]
+    columns = [x**k if k else np.ones(x.shape, x.dtype) for k in (powers if increasing else reversed(powers))]
     return call_numpy("stack", columns, 1)
 
 
