@@ -267,6 +267,7 @@ HALF = np.array([[True, False, True], [False, True, True]])
         lambda v: ops.diag(v, -1) @ ops.diagflat(v, -1),
         lambda v: ops.bincount(np.array([0, 2, 2]), weights=v * v),
         lambda v: ops.vander(v, 4),
+        lambda v: ops.outer(v.reshape(1, 3), HALF * v),
     ],
 )
 def test_gradients_of_what_is_broadcast_or_placed_equal_central_differences(function):

@@ -54,7 +54,7 @@ SHAPES = {
 LISTS = {"concatenate": "xs axis", "stack": "x axis", "hstack": "xs", "vstack": "xs"}
 """f([x1, x2, ...], ...)."""
 
-PRODUCTS = "dot inner kron matmul outer".split()
+PRODUCTS = "dot inner kron matmul".split()
 """f(x1, x2)."""
 
 CREATIONS = {

@@ -30,6 +30,13 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
 
 
 @operation
+def outer(x1: Any, x2: Any) -> Any:
+    """(N, M): each number of x1 times each of x2, both flattened."""
+    x1, x2 = together(array(x1), array(x2))
+    return x1.reshape(-1, 1) * x2.reshape(1, -1)
+
+
+@operation
 def vdot(x1: Any, x2: Any) -> Any:
     """The sum of the products of all numbers, the first ones conjugated."""
     x1, x2 = together(array(x1), array(x2))
