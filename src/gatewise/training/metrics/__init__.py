@@ -54,6 +54,7 @@ from gatewise.training.metrics.decisions import (
 )
 from gatewise.training.metrics.f_score import F1Score, FBetaScore
 from gatewise.training.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+from gatewise.training.metrics.pairing import check_elements
 from gatewise.training.metrics.r2 import R2Score
 
 _registry = Registry("keras.metrics", "metric")
@@ -112,6 +113,7 @@ class RootMeanSquaredError(Mean):
         super().__init__(name, dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        check_elements(self, np.shape(y_true), np.shape(y_pred))
         y_true, y_pred = same_rank(np.asarray(y_true), np.asarray(y_pred))
         super().update_state(np.square(y_pred - y_true), sample_weight)
 

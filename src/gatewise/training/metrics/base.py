@@ -15,6 +15,7 @@ import numpy as np
 from gatewise import autodiff, config, initializers, tree
 from gatewise.serialization import deserialize_object, serialize_object
 from gatewise.training.losses.pairs import same_rank
+from gatewise.training.metrics.pairing import check_of
 from gatewise.variable import Variable, on_trial, structure_clock
 
 
@@ -193,9 +194,16 @@ class MeanMetricWrapper(Mean):
         super().__init__(name or getattr(fn, "__name__", None), dtype)
         self._fn = fn
         self._options = options
+        self._check = check_of(fn)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> None:
-        """Count a batch; steps where `mask` is False do not count."""
+        """Count a batch; steps where `mask` is False do not count.
+
+        Raises:
+            ValueError: where a built-in function is given shapes that do not belong together.
+        """
+        if self._check is not None and self._options.get("axis", -1) == -1:
+            self._check(self, np.shape(y_true), np.shape(y_pred))
         values = self._fn(y_true, y_pred, **self._options)
         valid = getattr(self._fn, "valid", None)
         counted = None if valid is None else valid(y_true, y_pred, **self._options)
