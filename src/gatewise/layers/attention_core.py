@@ -20,7 +20,7 @@ def stacked_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     lead = a.shape[:-2]
     y = np.empty((*lead, a.shape[-2], b.shape[-1]), a.dtype)
     for place in np.ndindex(lead):
-        y[place] = kernels.matmul(a[place], b[place])
+        kernels.matmul(a[place], b[place], y[place])
     return y
 
 
