@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,27 +12,10 @@ from gatewise import config, constraints, initializers, random, regularizers, tr
 from gatewise.arguments import is_array
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
-from gatewise.layers.attention_core import (
-    as_mask,
-    bound_call,
-    causal_mask,
-    check_mask,
-    only,
-    stacked_matmul,
-    transposed,
-    weighed,
-)
+from gatewise.layers.attention_core import bound_call, only, stacked_matmul, transposed, weighed
 from gatewise.layers.einsum_dense import EinsumDense
 from gatewise.layers.head_layout import HeadLayout, fit_each_other
-
-
-class _Call(NamedTuple):
-    """What a call gave, by name: the places of query, value and key among the inputs, and everything else."""
-
-    query: int
-    value: int
-    key: int | None
-    rest: dict[str, Any]
+from gatewise.layers.head_masks import HeadCall, permitted_keys
 
 
 class MultiHeadAttention(Layer):
@@ -225,15 +207,16 @@ class MultiHeadAttention(Layer):
 
     @property
     def _label(self) -> str:
+        """How messages name the layer."""
         return f"'{self.name}' ({type(self).__name__})"
 
-    def _decoded(self, structure: Any, count: int) -> _Call:
+    def _decoded(self, structure: Any, count: int) -> HeadCall:
         """The arguments of a call of `count` arrays by name, each array by its place."""
         if structure is None:
-            return _Call(0, 1, 2 if count > 2 else None, {})
+            return HeadCall(0, 1, 2 if count > 2 else None, {})
         args, kwargs = structure.fill(range(count))
         given = bound_call(MultiHeadAttention.call, args, kwargs, self._label)
-        return _Call(given.pop("query"), given.pop("value"), given.pop("key", None), given)
+        return HeadCall(given.pop("query"), given.pop("value"), given.pop("key", None), given)
 
     def _shapes_of(self, shapes: Sequence[Any], structure: Any) -> list[tuple]:
         """The shapes of query, value and, if there is one, key."""
@@ -296,7 +279,7 @@ class MultiHeadAttention(Layer):
         query, key, value = (inputs[k] for k in (call.query, key_place, call.value))
         self._check_shapes(query.shape, value.shape, key.shape)
         layout = self._layout(query.ndim)
-        permitted = self._permitted(call, inputs, mask, layout)
+        permitted = permitted_keys(call, inputs, mask, layout, self)
         if permitted is not None:
             # What is never attended to, and who attends to nothing, must not reach a sum: it may be NaN.
             asks, is_asked = (permitted.any(axis=axis).any(axis=-2) for axis in (-1, -2))
@@ -363,51 +346,6 @@ class MultiHeadAttention(Layer):
 
         weights = found.weights.reshape(layout.scores_shape(query_shape, value_shape))
         return (heads if gate is None else heads * gate), weights, back
-
-    def _permitted(self, call: _Call, inputs: Sequence[Any], mask: Any, layout: HeadLayout) -> Any:
-        """Which keys each query may attend to, (others or 1, heads or 1, T, S); None for all."""
-        query, value = inputs[call.query], inputs[call.value]
-        queries, keys = layout.count(query.shape), layout.count(value.shape)
-        found = [
-            None if marked is None else layout.steps(marked, x.shape)[..., None, :, None].swapaxes(-1, axis)
-            for marked, x, axis in (
-                (self._mask("query", call.query, call, inputs, mask), query, -1),
-                (self._mask("value", call.value, call, inputs, mask), value, -2),
-                (self._mask("key", call.key, call, inputs, mask), value, -2),
-            )
-        ]
-        if call.rest.get("use_causal_mask"):
-            found.append(causal_mask(queries, keys))
-        if self.sliding_window is not None:
-            found.append(np.abs(np.arange(queries)[:, None] - np.arange(keys)) < self.sliding_window)
-        if len(found) > 3 and len(layout.attended) > 1:
-            raise ValueError(
-                f"Layer {self._label}: use_causal_mask and sliding_window need one attention axis, along which places "
-                f"have an order; there are {layout.attended}."
-            )
-        given = call.rest.get("attention_mask")
-        if given is not None:
-            heads = (self.num_heads,)
-            shapes = query.shape[:-1] + heads, value.shape[:-1] + heads
-            found.append(layout.spread(as_mask(inputs[given]), *shapes, self._label))
-        found = [one for one in found if one is not None]
-        if not found:
-            return None
-        together = functools.reduce(np.logical_and, found)
-        lead = (1,) * (len(layout.others) + 3 - together.ndim) + together.shape[:-2]
-        return np.broadcast_to(together, (*lead, queries, keys))
-
-    def _mask(self, name: str, place: int | None, call: _Call, inputs: Sequence[Any], mask: Any) -> Any:
-        """The mask of query, value or key: the one given, or else the input's own."""
-        given = call.rest.get(f"{name}_mask")
-        if given is None and (place is None or mask is None):
-            return None
-        marked = as_mask(inputs[given] if given is not None else mask[place])
-        if marked is not None:
-            x = inputs[call.query if name == "query" else call.value]
-            axes = ("batch", "steps", *["axis"] * x.ndim)[: marked.ndim]
-            check_mask(marked, x.shape[: max(2, min(marked.ndim, x.ndim - 1))], axes, name, self._label)
-        return marked
 
 
 _LEAD, _MADE = "abcdefghijkl", "mnopqrstuvw"
