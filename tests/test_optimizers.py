@@ -160,9 +160,104 @@ def test_older_spellings():
     assert optimizers.get(old).beta_1 == 0.8
 
 
-@pytest.mark.parametrize("name", ["adam", "Adam", "ADAM", "rmsprop", "RMSprop", "sgd"])
+@pytest.mark.parametrize("name", ["adam", "Adam", "ADAM", "rmsprop", "RMSprop", "sgd", "AdamW", "LAMB", "ftrl"])
 def test_names_in_any_case(name):
     assert type(optimizers.get(name)).__name__.lower() == name.lower()
+
+
+def test_lower_case_and_legacy_classes():
+    assert optimizers.nadam is optimizers.legacy.Nadam is optimizers.Nadam
+    assert optimizers.legacy.Ftrl(lr=0.1).get_config()["learning_rate"] == np.float32(0.1)
+    of_keras_2 = optimizers.get({"class_name": "Nadam", "config": {"lr": 0.002, "schedule_decay": 0.004}})
+    assert of_keras_2.get_config()["schedule_decay"] == 0.004
+    assert "schedule_decay" not in optimizers.Nadam().get_config()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"class_name": "Custom>Adam", "config": {"jit_compile": True, "is_legacy_optimizer": False}},
+        {"module": "keras.optimizers", "class_name": "Custom>Adam", "config": {}, "registered_name": "Custom>Adam"},
+        {"module": "keras.optimizers.legacy", "class_name": "Adam", "config": {"decay": 0.1}, "registered_name": None},
+    ],
+)
+def test_configurations_of_tensorflow(config):
+    assert type(optimizers.get(config)) is Adam
+
+
+def test_nadam_of_keras_2_uses_a_slow_schedule():
+    """The first step is by hand: u_t = beta_1 (1 - 0.96^(0.004 t) / 2)."""
+    v = Variable(np.zeros(1), name="v", dtype="float64")
+    optimizer = optimizers.Nadam(1.0, 0.9, 0.5, 0.0, schedule_decay=0.004)
+    optimizer.apply([np.ones(1)], [v])
+    first, second = (0.9 * (1 - 0.5 * 0.96 ** (0.004 * t)) for t in (1, 2))
+    expected = second * 0.1 / (1 - first * second) + (1 - first) / (1 - first)
+    np.testing.assert_allclose(v.value, -expected, rtol=1e-12)
+
+
+def test_ftrl_at_a_rate_of_zero_waits():
+    v = Variable(np.ones(2), name="v")
+    optimizer = optimizers.Ftrl(schedules.PiecewiseConstantDecay([0], [0.0, 0.1]), beta=0.1)
+    optimizer.apply([np.ones(2)], [v])
+    assert v.value.tolist() == [1, 1]
+    optimizer.apply([np.ones(2)], [v])
+    assert np.isfinite(v.value).all()
+    assert (v.value != 1).all()
+
+
+def test_muon_leaves_matrices_nearly_orthogonal():
+    rng = np.random.default_rng(0)
+    for shape in ((6, 4), (4, 6)):
+        v = Variable(np.zeros(shape), name="kernel", dtype="float64")
+        optimizers.Muon(1.0, weight_decay=None, adam_weight_decay=None, rms_rate=None).apply(
+            [rng.normal(size=shape)], [v]
+        )
+        assert np.abs(np.linalg.svd(v.value, compute_uv=False) - 1).max() < 0.4
+
+
+def test_muon_takes_adam_for_what_is_no_matrix_of_a_layer():
+    names = ("dense/kernel", "embedding/embeddings", "dense/bias", "head/kernel")
+    variables = [Variable(np.ones((2,) if "bias" in path else (2, 2)), name=path[-6:], path=path) for path in names]
+    optimizer = optimizers.Muon(0.1, name="muon", exclude_layers=["^head"])
+    optimizer.build(variables)
+    with_velocity = [v.path for v in optimizer.variables if v.path.endswith("velocity")]
+    assert with_velocity == [f"muon/{path.replace('/', '_')}_velocity" for path in names[1:]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_positional_order_is_keras(kind):
+    """Keras's own options follow the formula's: the first of them is weight_decay (AdamW has it second)."""
+    formula = [name for name in kind(0.1).get_config() if name not in Optimizer(0.1).get_config()]
+    if kind in (optimizers.Muon, optimizers.AdamW):
+        return
+    own = [getattr(kind(), name) for name in formula]
+    optimizer = kind(0.1, *own, 0.25, 1.5)
+    assert (optimizer.weight_decay, optimizer.clipnorm) == (0.25, 1.5)
+
+
+def test_users_optimizer_builds_in_fit():
+    class Heavy(Optimizer):
+        def build(self, variables):
+            if self.built:
+                return
+            super().build(variables)
+            self.momenta = {v.path: self.add_variable_from_reference(v, "momentum") for v in variables}
+
+        def update_step(self, gradient, variable, learning_rate):
+            m = self.momenta[variable.path]
+            self.assign(m, m * 0.9 - gradient * learning_rate)
+            self.assign_add(variable, m)
+
+    ends = []
+    for optimizer in (Heavy(0.1), SGD(0.1, momentum=0.9)):
+        v = Variable(np.ones(3), name="v", dtype="float64")
+        store = ParameterStore([v], "float64")
+        optimizer.bind(store)
+        for _ in range(3):
+            store.set_gradients({v: np.full(3, 0.5)})
+            optimizer.step(store.values, store.gradients)
+        ends.append(v.numpy())
+    np.testing.assert_allclose(*ends, rtol=1e-15)
 
 
 def test_users_optimizer():
@@ -225,6 +320,30 @@ def test_scale_loss():
         (lambda: SGD().apply([np.ones(2)]), "needs the variables"),
         (lambda: SGD().apply([None], [Variable(np.ones(2))]), "No gradients"),
         (lambda: SGD().apply([np.ones(3)], [Variable(np.ones(2), name="kernel")]), r"'kernel' has shape \(3,\)"),
+        (lambda: Adam(beta_2="0.9"), r"beta_2 must lie in \[0, 1\); got '0.9'"),
+        (lambda: Adam(epsilon=-1e-7), "epsilon must be a number of 0 or more"),
+        (lambda: Adam(weight_decay=-0.1), "weight_decay must be a number of 0 or more"),
+        (lambda: SGD(momentum=1.5), r"momentum must lie in \[0, 1\]"),
+        (lambda: SGD(loss_scale_factor=0), "loss_scale_factor must be a number above 0"),
+        (lambda: SGD(clipvalue="small"), "clipvalue must be positive; got 'small'"),
+        (lambda: RMSprop(rho=2), r"RMSprop: rho must lie in \[0, 1\]; got 2"),
+        (lambda: optimizers.AdamW(weight_decay=None), "AdamW: weight_decay must be a number; got None.*write Adam"),
+        (lambda: optimizers.Adagrad(initial_accumulator_value=-1), "initial_accumulator_value must be a number of 0"),
+        (lambda: optimizers.Adadelta(rho=-0.1), "Adadelta: rho must lie"),
+        (lambda: optimizers.Adamax(beta_1=1), "Adamax: beta_1 must lie"),
+        (lambda: optimizers.Nadam(schedule_decay=-1), "Nadam: schedule_decay must be a number of 0 or more"),
+        (lambda: optimizers.ScheduleFreeAdamW(beta_1=0.0), r"beta_1 must lie in \(0, 1\)"),
+        (lambda: optimizers.ScheduleFreeAdamW(warmup_steps=None), "warmup_steps must be a number of 0 or more"),
+        (lambda: optimizers.Lion(beta_1=0), r"Lion: beta_1 must lie in \(0, 1\]"),
+        (lambda: optimizers.Lamb(beta_2=1.2), "Lamb: beta_2 must lie"),
+        (lambda: optimizers.Ftrl(learning_rate_power=0.5), "learning_rate_power must be a number of 0 or less"),
+        (lambda: optimizers.Ftrl(l1_regularization_strength=-1), "l1_regularization_strength must be a number of 0"),
+        (lambda: optimizers.Ftrl(beta=float("nan")), "Ftrl: beta must be a number of 0 or more; got nan"),
+        (lambda: optimizers.Adafactor(clip_threshold=0), "clip_threshold must be a number above 0"),
+        (lambda: optimizers.Adafactor(beta_2_decay=0.8), "beta_2_decay must be a number of 0 or less"),
+        (lambda: optimizers.Muon(ns_steps=2.5), "ns_steps must be an integer of 0 or more"),
+        (lambda: optimizers.Muon(exclude_layers="dense"), r"write \['dense'\]"),
+        (lambda: optimizers.Nadam(momentum=0.9), "unknown argument of Nadam 'momentum'"),
         (lambda: Optimizer(0.1).apply([np.ones(2)], [Variable(np.ones(2))]), "has no formula"),
     ],
 )

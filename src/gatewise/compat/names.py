@@ -32,6 +32,16 @@ _CUSTOM_OBJECTS = tuple(
 _CLEAR = "gatewise.backend:clear_session"
 _SETTINGS = ("gatewise.config", "gatewise.compat.stand_ins:backend", "gatewise.compat.stand_ins:image_data_format")
 
+_OPTIMIZERS = (
+    "gatewise.optimizers",
+    # Once files as well, but what scripts of Keras 1 and 2 ask for by these names is the class.
+    *(f"gatewise.optimizers:{name}" for name in "adadelta adagrad adam adamax nadam rmsprop sgd".split()),
+)
+_OPTIMIZER_FILES = (
+    "adadelta adafactor adagrad adam adamax adamw ftrl gradient_descent lamb lion muon nadam optimizer optimizer_v2 "
+    "rmsprop schedule_free_adamw sgd"
+)
+
 KERAS_MODULES: dict[str, tuple[str, ...]] = {
     "": (
         "gatewise",
@@ -62,7 +72,7 @@ KERAS_MODULES: dict[str, tuple[str, ...]] = {
     "metrics": ("gatewise.metrics",),
     "models": ("gatewise.models",),
     "ops": ("gatewise.ops",),
-    "optimizers": ("gatewise.optimizers",),
+    "optimizers": _OPTIMIZERS,
     "optimizers.schedules": ("gatewise.training.schedules",),
     "preprocessing": (),
     "preprocessing.sequence": ("gatewise.utils:pad_sequences",),
@@ -80,12 +90,18 @@ _OLD_FILES = {
     "losses": "losses",
     "metrics": "metrics",
     "models": "functional model sequential",
-    "optimizers": "adam legacy rmsprop sgd",
+    "optimizers": f"{_OPTIMIZER_FILES} adadelta_v2 adagrad_v2 adam_v2 adamax_v2 experimental gradient_descent_v2 "
+    "legacy nadam_v2 rmsprop_v2",
     "saving": "hdf5_format object_registration save",
     "utils": "data_utils generic_utils io_utils layer_utils np_utils numerical_utils tf_utils vis_utils",
 }
 OLD_PATHS: dict[str, str] = {
     **{f"{now}.{old}": now for now, files in _OLD_FILES.items() for old in files.split()},
+    **{
+        f"{folder}.{old}": "optimizers"
+        for folder in ("optimizer_v2", "optimizers.legacy", "optimizers.experimental")
+        for old in _OPTIMIZER_FILES.split()
+    },
     "legacy": "layers",
     "objectives": "losses",
     "optimizer_v2": "optimizers",
@@ -131,6 +147,9 @@ TENSORFLOW_MODULES: dict[str, tuple[str, ...]] = {
     "tensorflow.contrib": (),
     "tensorflow.math": _ARRAYS,
     "tensorflow.nn": ("gatewise.activations",),
+    "tensorflow.optimizers": _OPTIMIZERS,
+    "tensorflow.optimizers.legacy": _OPTIMIZERS,
+    "tensorflow.optimizers.schedules": ("gatewise.training.schedules",),
     "tensorflow.python": (),
     "tensorflow.random": (
         "gatewise.utils:set_random_seed as set_seed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gatewise.serialization import Registry
+from gatewise.serialization import Registry, get_registered_object
 from gatewise.training import schedules
 from gatewise.training.optimizers import legacy
 from gatewise.training.optimizers.adagrad_family import Adadelta, Adafactor, Adagrad, Ftrl
@@ -52,8 +52,13 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     """The optimizer that a name (in any case) or configuration stands for."""
     if isinstance(config, str) and config.lower() in _registry.objects:
         config = config.lower()
-    if isinstance(config, dict) and str(config.get("class_name")).lower() in _registry.objects:
-        config = {**config, "class_name": str(config["class_name"]).lower()}
+    if isinstance(config, dict) and isinstance(config.get("class_name"), str):
+        name = config["class_name"]
+        if get_registered_object(name, custom_objects) is None:
+            # TensorFlow 2.11 and 2.12 wrote "Custom>Adam" for its own.
+            own = name.removeprefix("Custom>").lower()
+            if own in _registry.objects:
+                config = {**config, "class_name": own, "registered_name": None}
     return _registry.deserialize(config, custom_objects)
 
 
