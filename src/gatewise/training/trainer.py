@@ -12,7 +12,7 @@ from typing import Any
 
 from gatewise.arguments import apart_from
 from gatewise.training import data
-from gatewise.training.callbacks import CallbackList, History, listed
+from gatewise.training.callbacks import CallbackList, History, ProgbarLogger, listed
 from gatewise.training.data import ArrayBatches, Batch, IterableBatches
 from gatewise.training.interrupt import finishing_the_step
 from gatewise.training.progress import Progress, verbosity
@@ -74,8 +74,8 @@ class Trainer(Stepping):
         """
         self._require_compiled("fit")
         epochs = _fit_arguments(legacy, epochs, initial_epoch, validation_freq)
-        progress = Progress(verbosity(verbose), epochs)
         chosen = listed(callbacks)
+        shown, progress = _progress(verbosity(verbose), epochs, chosen)
         batches = self._batches(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
         data.check_count(validation_batch_size, "validation_batch_size")
         data.check_count(validation_steps, "validation_steps")
@@ -92,7 +92,7 @@ class Trainer(Stepping):
         heard = CallbackList(
             [*chosen, *([] if self.history in chosen else [self.history])],
             self,
-            {"verbose": progress.verbose, "epochs": epochs, "steps": batches.steps},
+            {"verbose": shown, "epochs": epochs, "steps": batches.steps},
         )
         run = _Run(self, batches, held_out, validation_freq, heard, progress)
         run.epochs(initial_epoch, epochs)
@@ -118,10 +118,10 @@ class Trainer(Stepping):
         self._require_compiled("evaluate")
         if unknown:
             raise TypeError(f"evaluate() has no argument {', '.join(map(repr, unknown))}.")
-        progress = Progress(verbosity(verbose), None)
         chosen = listed(callbacks)
+        shown, progress = _progress(verbosity(verbose), None, chosen)
         batches = self._batches(x, y, sample_weight, batch_size, steps)
-        heard = CallbackList(chosen, self, {"verbose": progress.verbose, "epochs": 1, "steps": batches.steps})
+        heard = CallbackList(chosen, self, {"verbose": shown, "epochs": 1, "steps": batches.steps})
         with progress:
             progress.begin_epoch(0)
             done = self._evaluate_batches(batches, heard, progress)
@@ -176,10 +176,11 @@ class Trainer(Stepping):
 
         `verbose="auto"` prints nothing.
         """
-        progress = Progress(0 if isinstance(verbose, str) and verbose == "auto" else verbosity(verbose), None)
         chosen = listed(callbacks)
+        quiet = isinstance(verbose, str) and verbose == "auto"
+        shown, progress = _progress(0 if quiet else verbosity(verbose), None, chosen)
         batches = self._batches(x, None, None, batch_size, steps)
-        heard = CallbackList(chosen, self, {"verbose": progress.verbose, "epochs": 1, "steps": batches.steps})
+        heard = CallbackList(chosen, self, {"verbose": shown, "epochs": 1, "steps": batches.steps})
         self.stop_predicting = False
         heard.call("on_predict_begin")
         tells = heard.wants("on_predict_batch_end")
@@ -275,6 +276,12 @@ class _Run:
             if model.stop_training:
                 break
         return done
+
+
+def _progress(verbose: int, epochs: int | None, chosen: list[Any]) -> tuple[int, Progress]:
+    """How much is to be printed, and what prints it: nothing where a `ProgbarLogger` among the callbacks does."""
+    takes_over = any(isinstance(callback, ProgbarLogger) for callback in chosen)
+    return verbose, Progress(0 if takes_over else verbose, epochs)
 
 
 def _fit_arguments(legacy: dict[str, Any], epochs: Any, initial_epoch: Any, validation_freq: Any) -> int:

@@ -1,4 +1,4 @@
-"""Callbacks: what happens at the beginning and end of training, epochs and batches."""
+"""The base of callbacks, and the list that calls them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Any
 
 from gatewise import tree
 from gatewise.arguments import describe
-
-__all__ = ["Callback", "CallbackList", "History"]
 
 HOOKS = tuple(
     f"on_{what}_{when}"
@@ -22,10 +20,15 @@ class Callback:
     Attributes:
         model: the model being trained.
         params: {"epochs", "steps", "verbose"} of the run.
+        state_names: names of the attributes that `BackupAndRestore` keeps, so that a resumed run goes on as if it
+            had never stopped: numbers, text, arrays, and lists and dictionaries of them.
+        comes_last: whether the hooks are called after those of all callbacks for which this is False.
     """
 
     model: Any = None
     params: dict[str, Any] = {}
+    state_names: tuple[str, ...] = ()
+    comes_last = False
 
     def set_model(self, model: Any) -> None:
         self.model = model
@@ -55,22 +58,6 @@ class Callback:
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None: ...
 
 
-class History(Callback):
-    """Keeps what each epoch logged: `history["loss"]` is a list with a number for each epoch."""
-
-    def __init__(self) -> None:
-        self.history: dict[str, list[Any]] = {}
-        self.epoch: list[int] = []
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self.epoch = []
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.epoch.append(epoch)
-        for key, value in (logs or {}).items():
-            self.history.setdefault(key, []).append(value)
-
-
 class CallbackList:
     """Calls a hook of several callbacks, in order; knows which hooks any of them cares about.
 
@@ -80,7 +67,7 @@ class CallbackList:
     """
 
     def __init__(self, callbacks: Any, model: Any, params: dict[str, Any]) -> None:
-        self.callbacks = listed(callbacks)
+        self.callbacks = sorted(listed(callbacks), key=lambda callback: getattr(callback, "comes_last", False))
         for callback in self.callbacks:
             for setter, value in (("set_model", model), ("set_params", params)):
                 if hasattr(callback, setter):
