@@ -3,9 +3,11 @@
 import threading
 
 import numpy as np
+import pytest
 
 import gatewise as gw
 from gatewise import layers, ops
+from gatewise.kernels import twins
 
 
 def data(*shape, seed=0):
@@ -77,3 +79,22 @@ def test_models_train_side_by_side_as_they_do_alone():
     for a, b in zip(alone, found, strict=True):
         for one, other in zip(a, b, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("layer", [layers.LSTM, layers.GRU, layers.SimpleRNN])
+def test_activations_of_ones_own_multiply_by_the_kernels_too(layer, monkeypatch):
+    """NumPy's product (BLAS) may sum in another order with another number of threads: only the kernels' may be used."""
+    used = []
+    monkeypatch.setattr(twins, "_product", lambda a, b, own=twins._product: used.append(a.shape) or own(a, b))
+    twins._with_steady_products.cache_clear()
+    rnn = layer(5, activation="softmax", return_sequences=True)
+    x = data(6, 4, 3)
+    rnn(x)
+    used.clear()
+    y, back = rnn.differentiate([x], None, False, None)
+    forward = len(used)
+    back(np.ones_like(y))
+    twins._with_steady_products.cache_clear()
+    assert (
+        forward >= 1 + 4 and len(used) - forward >= 3 + 4 - 1
+    )  # x W and four steps; three gradients and the steps back

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gatewise import kernels
-from gatewise.kernels import reference
+from gatewise.kernels import twins
 from gatewise.layers.cell import added, given_arguments, one_by_one
 from gatewise.layers.lstm_variants import (
     IN_CONFIG_IF_TRUE,
@@ -131,7 +131,7 @@ class LSTMCell(LSTMVariantCell):
         W, U, b = self._weight_arrays()
         h0, c0 = states or (None, None)
         known = self._kernel_activations()
-        room: Any = kernels if known else reference
+        room: Any = kernels if known else twins
         chosen = known or self._pair_activations()
         tape = room.lstm_forward(x, h0, c0, W, U, b, mask, *chosen, x_dropout, h_dropout)
         last = [tape.h[:, -1], tape.c[:, -1]]

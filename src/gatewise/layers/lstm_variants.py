@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise import initializers, kernels, random, validation
-from gatewise.kernels import LSTMVariantOptions, LSTMVariantWeights, reference
+from gatewise.kernels import LSTMVariantOptions, LSTMVariantWeights, twins
 from gatewise.layers.cell import GatedCell, added, one_by_one
 from gatewise.variable import Variable
 
@@ -178,7 +178,7 @@ class LSTMVariantCell(GatedCell):
         weights, options = self._variant_weights(), self._variant_options()
         h0, c0 = states or (None, None)
         known = self._kernel_activations()
-        room: Any = kernels if known else reference
+        room: Any = kernels if known else twins
         chosen = known or self._pair_activations()
         tape = room.lstm_variant_forward(x, h0, c0, weights, options, mask, *chosen, *chance)
         last = [tape.h[:, -1], tape.c[:, -1]]

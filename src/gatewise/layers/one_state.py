@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gatewise import kernels
-from gatewise.kernels import reference
+from gatewise.kernels import twins
 from gatewise.layers.cell import GatedCell, added, one_by_one
 
 
@@ -48,7 +48,7 @@ class OneStateCell(GatedCell):
         W, U, b = self._weight_arrays()
         h0 = states[0] if states else None
         known = self._kernel_activations()
-        room: Any = kernels if known else reference
+        room: Any = kernels if known else twins
         chosen = (*(known or self._pair_activations()), *self._kernel_options(), x_dropout, h_dropout)
         tape = getattr(room, f"{self.kernel_family}_forward")(x, h0, W, U, b, mask, *chosen)
         backward = getattr(room, f"{self.kernel_family}_backward")

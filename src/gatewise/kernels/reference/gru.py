@@ -6,6 +6,7 @@ import numpy as np
 
 from gatewise.kernels.reference.activations import Array, PairFunction, pair_function
 from gatewise.kernels.reference.lstm import masked_input
+from gatewise.kernels.reference.products import product
 
 Gradients = tuple[Array | None, Array | None, Array | None, Array | None, Array | None]
 
@@ -65,15 +66,15 @@ def gru_forward(
     a, s = pair_function(activation), pair_function(recurrent_activation)
     b_x, b_h = _biases(b, reset_after, H, x.dtype)
     h = np.zeros((N, H), x.dtype) if h0 is None else h0
-    sums = ((masked_input(x, mask, x_dropout).reshape(N * T, len(W)) @ W) + b_x).reshape(N, T, 3, H)
+    sums = ((product(masked_input(x, mask, x_dropout).reshape(N * T, len(W)), W)) + b_x).reshape(N, T, 3, H)
     tape = GRUTape(np.empty((N, T, H), x.dtype), np.empty_like(sums), np.empty((N, T, H), x.dtype), sums)
     for t in range(T):
         dropped = h if h_dropout is None else h * h_dropout
-        of_h = dropped @ (U if reset_after else U[:, : 2 * H]) + b_h
+        of_h = product(dropped, U if reset_after else U[:, : 2 * H]) + b_h
         sums[:, t, :2] += of_h[:, : 2 * H].reshape(N, 2, H)
         z, r = s(sums[:, t, 0])[0], s(sums[:, t, 1])[0]
         q = of_h[:, 2 * H :] if reset_after else r * dropped
-        sums[:, t, 2] += r * q if reset_after else q @ U[:, 2 * H :]
+        sums[:, t, 2] += r * q if reset_after else product(q, U[:, 2 * H :])
         g = a(sums[:, t, 2])[0]
         h_new, gates = z * h + (1 - z) * g, np.stack([z, r, g], axis=1)
         if mask is not None:
@@ -155,11 +156,11 @@ def gru_backward(
         dz, dg = back_z(dh_t * (before[:, t] - g)), back_g(dh_t * (1 - z))
         if reset_after:
             dq, dr = dg * r, back_r(dg * tape.recurrent[:, t])
-            through_U = np.concatenate([dz, dr, dq], axis=1) @ U.T
+            through_U = product(np.concatenate([dz, dr, dq], axis=1), U.T)
         else:
-            dq = dg @ U[:, 2 * H :].T
+            dq = product(dg, U[:, 2 * H :].T)
             dr = back_r(dq * dropped[:, t])
-            through_U = np.concatenate([dz, dr], axis=1) @ U[:, : 2 * H].T + dq * r
+            through_U = product(np.concatenate([dz, dr], axis=1), U[:, : 2 * H].T) + dq * r
         carried = dh_t * z + (through_U if h_dropout is None else through_U * h_dropout)
         rows[:, t] = np.stack([dz, dr, dg, dq], axis=1)
         if mask is not None:
@@ -179,8 +180,8 @@ def _products(tape: GRUTape, rows: Array, x: Array, h: Array, W: Array, reset_af
     of_x = rows[:, :, :3].reshape(-1, 3 * H)
     of_h = rows[:, :, [0, 1, 3]].reshape(-1, 3 * H)
     h = h.reshape(-1, H)
-    dx, dW, db = (of_x @ W.T).reshape(x.shape), x.reshape(-1, x.shape[2]).T @ of_x, of_x.sum(axis=0)
+    dx, dW, db = product(of_x, W.T).reshape(x.shape), product(x.reshape(-1, x.shape[2]).T, of_x), of_x.sum(axis=0)
     if reset_after:
-        return dx, dW, h.T @ of_h, np.stack([db, of_h.sum(axis=0)])
-    of_candidate = tape.recurrent.reshape(-1, H).T @ of_x[:, 2 * H :]
-    return dx, dW, np.concatenate([h.T @ of_x[:, : 2 * H], of_candidate], axis=1), db
+        return dx, dW, product(h.T, of_h), np.stack([db, of_h.sum(axis=0)])
+    of_candidate = product(tape.recurrent.reshape(-1, H).T, of_x[:, 2 * H :])
+    return dx, dW, np.concatenate([product(h.T, of_x[:, : 2 * H]), of_candidate], axis=1), db

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gatewise.kernels.reference.activations import Array, PairFunction, pair_function
+from gatewise.kernels.reference.products import product
 
 
 class LSTMTape(NamedTuple):
@@ -70,12 +71,12 @@ def lstm_forward(
     H = U.shape[0]
     a, s = pair_function(activation), pair_function(recurrent_activation)
     h, c = _states(h0, c0, x, H)
-    z = (masked_input(x, mask, x_dropout).reshape(N * T, len(W)) @ W).reshape(N, T, 4, H)
+    z = product(masked_input(x, mask, x_dropout).reshape(N * T, len(W)), W).reshape(N, T, 4, H)
     if b is not None:
         z += b.reshape(4, H)
     tape = LSTMTape(np.empty((N, T, H), x.dtype), np.empty((N, T, H), x.dtype), np.empty_like(z), z)
     for t in range(T):
-        z[:, t] += ((h if h_dropout is None else h * h_dropout) @ U).reshape(N, 4, H)
+        z[:, t] += product(h if h_dropout is None else h * h_dropout, U).reshape(N, 4, H)
         i, f, o = (s(z[:, t, k])[0] for k in (0, 1, 3))
         g = a(z[:, t, 2])[0]
         c_new = f * c + i * g
@@ -158,7 +159,7 @@ def lstm_backward(
         dz[:, t] = np.stack(steps, axis=1)
         if mask is not None:
             dz[~mask[:, t], t] = 0
-        carried_h = dz[:, t].reshape(N, 4 * H) @ U.T
+        carried_h = product(dz[:, t].reshape(N, 4 * H), U.T)
         if h_dropout is not None:
             carried_h = carried_h * h_dropout
         carried_c = dc_all * f
@@ -192,13 +193,13 @@ def _lstm_gradients(
     wants_dx, wants_dstates, wants_dW, wants_dU, wants_db = wants
     dx = None
     if wants_dx:
-        dx = (dz @ W.T).reshape(x.shape)
+        dx = product(dz, W.T).reshape(x.shape)
         dx = dx if x_dropout is None else dx * x_dropout[:, None, :]
     return (
         dx,
         dstates[0] if wants_dstates else None,
         dstates[1] if wants_dstates else None,
-        x.reshape(-1, x.shape[2]).T @ dz if wants_dW else None,
-        h_before.reshape(-1, h_before.shape[2]).T @ dz if wants_dU else None,
+        product(x.reshape(-1, x.shape[2]).T, dz) if wants_dW else None,
+        product(h_before.reshape(-1, h_before.shape[2]).T, dz) if wants_dU else None,
         dz.sum(axis=0) if wants_db else None,
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from gatewise.kernels.reference.activations import Array, PairFunction, pair_function
 from gatewise.kernels.reference.lstm import masked_input
+from gatewise.kernels.reference.products import product
 
 
 class LSTMVariantWeights(NamedTuple):
@@ -159,9 +160,9 @@ def lstm_variant_forward(
     h, c = (zeros[:, :P] if h0 is None else h0), (zeros[:, :H] if c0 is None else c0)
     zoned = keep_c is not None or options.zoneout_cell > 0
     tape = _blank_tape(x, weights, zoned)
-    all_sums_x = masked_input(x, mask, x_dropout) @ weights.W
+    all_sums_x = product(masked_input(x, mask, x_dropout), weights.W)
     for t in range(x.shape[1]):
-        sums_h = (h if h_dropout is None else h * h_dropout) @ weights.U
+        sums_h = product(h if h_dropout is None else h * h_dropout, weights.U)
         z, normal = _sums(all_sums_x[:, t], sums_h, weights, options.epsilon)
         z = z.reshape(-1, G, H)
         gates, candidate = _step_gates(z, c, weights, options, (activation, recurrent_activation))
@@ -171,7 +172,7 @@ def lstm_variant_forward(
             cell = cell * weights.cell_gain + weights.cell_offset
             statistics = np.concatenate([mean, scale], axis=1)
         m = gates[:, 3] * pair_function(activation)(cell)[0]
-        out = m if weights.projection is None else m @ weights.projection
+        out = m if weights.projection is None else product(m, weights.projection)
         new_c = _mixed(_kept(keep_c, options.zoneout_cell, t), c, candidate)
         new_h = _mixed(_kept(keep_h, options.zoneout_output, t), h, out)
         use = np.ones((len(x), 1), bool) if mask is None else mask[:, t, None]
@@ -325,14 +326,14 @@ def lstm_variant_backward(
         use = np.ones((N, 1), bool) if mask is None else mask[:, t, None]
         kept_c, kept_h = _kept(keep_c, options.zoneout_cell, t), _kept(keep_h, options.zoneout_output, t)
         d_out[:, t] = np.where(use, dh_t if kept_h is None else (1 - kept_h) * dh_t, 0)
-        dm = d_out[:, t] if weights.projection is None else d_out[:, t] @ weights.projection.T
+        dm = d_out[:, t] if weights.projection is None else product(d_out[:, t], weights.projection.T)
         d_candidate = dc_t if kept_c is None else (1 - kept_c) * dc_t
         before = tape.c[:, t - 1] if t else first_c
         step = _step_back(tape, t, before, weights, options, pairs, dm, d_candidate)
         dz[:, t] = np.where(use[:, :, None], step.dz, 0)
         d_cell[:, t] = np.where(use, step.d_cell, 0)
         _sums_back(tape, t, weights, dz, dz_x, dz_h)
-        to_h = dz_h[:, t].reshape(N, G * H) @ weights.U.T
+        to_h = product(dz_h[:, t].reshape(N, G * H), weights.U.T)
         to_h = to_h if h_dropout is None else to_h * h_dropout
         to_h = to_h if kept_h is None else to_h + kept_h * dh_t
         to_c = step.dc_before if kept_c is None else step.dc_before + kept_c * dc_t
@@ -340,7 +341,7 @@ def lstm_variant_backward(
     h_before = np.concatenate([first_h[:, None], tape.h[:, :-1]], axis=1)
     h_before = h_before if h_dropout is None else h_before * h_dropout[:, None, :]
     c_before = np.concatenate([first_c[:, None], tape.c[:, :-1]], axis=1)
-    dx = (dz_x.reshape(N, T, G * H) @ weights.W.T) if wants[0] else None
+    dx = product(dz_x.reshape(N, T, G * H), weights.W.T) if wants[0] else None
     dx = dx if dx is None or x_dropout is None else dx * x_dropout[:, None, :]
     states = (carried_h, carried_c) if wants[1] else (None, None)
     found = _weight_gradients(
@@ -382,7 +383,7 @@ def _weight_gradients(
         cells = np.stack([*[c_before] * (G - 2), candidate], axis=2)
         d_peephole = (np.delete(dzs[0], G - 2, axis=2) * cells).sum(axis=(0, 1))
     if tape.unprojected is not None:
-        d_projection = tape.unprojected.reshape(-1, H).T @ d_out.reshape(-1, P)
+        d_projection = product(tape.unprojected.reshape(-1, H).T, d_out.reshape(-1, P))
     if tape.normal_x is not None and tape.normal_h is not None and tape.statistics is not None:
         normal_c = (candidate - tape.statistics[:, :, 2:3]) * tape.statistics[:, :, 3:]
         normal = [
@@ -392,8 +393,8 @@ def _weight_gradients(
             d_cell.sum(axis=(0, 1)),
         ]
     return (
-        x.reshape(-1, x.shape[2]).T @ flat_x,
-        h_before.reshape(-1, P).T @ flat_h,
+        product(x.reshape(-1, x.shape[2]).T, flat_x),
+        product(h_before.reshape(-1, P).T, flat_h),
         None if weights.b is None else flat.sum(axis=0),
         d_peephole,
         d_projection,

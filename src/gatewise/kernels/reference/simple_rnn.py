@@ -6,6 +6,7 @@ import numpy as np
 
 from gatewise.kernels.reference.activations import Array, PairFunction, pair_function
 from gatewise.kernels.reference.lstm import masked_input
+from gatewise.kernels.reference.products import product
 
 
 class SimpleRNNTape(NamedTuple):
@@ -51,12 +52,12 @@ def simple_rnn_forward(
     H = U.shape[0]
     a = pair_function(activation)
     h = np.zeros((N, H), x.dtype) if h0 is None else h0
-    z = (masked_input(x, mask, x_dropout).reshape(N * T, len(W)) @ W).reshape(N, T, H)
+    z = product(masked_input(x, mask, x_dropout).reshape(N * T, len(W)), W).reshape(N, T, H)
     if b is not None:
         z += b
     tape = SimpleRNNTape(np.empty((N, T, H), x.dtype), z)
     for t in range(T):
-        z[:, t] += (h if h_dropout is None else h * h_dropout) @ U
+        z[:, t] += product(h if h_dropout is None else h * h_dropout, U)
         new = a(z[:, t])[0]
         h = new if mask is None else np.where(mask[:, t, None], new, h)
         tape.h[:, t] = h
@@ -114,7 +115,7 @@ def simple_rnn_backward(
     for t in reversed(range(T)):
         dh_t = carried if dh is None else carried + dh[:, t]
         dz[:, t] = a(tape.z[:, t])[1](dh_t)
-        carried = dz[:, t] @ U.T
+        carried = product(dz[:, t], U.T)
         if h_dropout is not None:
             carried = carried * h_dropout
         if mask is not None:
@@ -126,12 +127,12 @@ def simple_rnn_backward(
     rows, met = dz.reshape(N * T, H), masked_input(x, mask, x_dropout)
     dx = None
     if wants[0]:
-        dx = (rows @ W.T).reshape(x.shape)
+        dx = product(rows, W.T).reshape(x.shape)
         dx = dx if x_dropout is None else dx * x_dropout[:, None, :]
     return (
         dx,
         carried if wants[1] else None,
-        met.reshape(N * T, F).T @ rows if wants[2] else None,
-        before.reshape(N * T, H).T @ rows if wants[3] else None,
+        product(met.reshape(N * T, F).T, rows) if wants[2] else None,
+        product(before.reshape(N * T, H).T, rows) if wants[3] else None,
         rows.sum(axis=0) if wants[4] else None,
     )
