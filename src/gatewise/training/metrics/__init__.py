@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from gatewise.serialization import Registry
-from gatewise.training import losses
 from gatewise.training.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -39,7 +38,7 @@ from gatewise.training.metrics.accuracy import (
 )
 from gatewise.training.metrics.auc import AUC
 from gatewise.training.metrics.base import Mean, MeanMetricWrapper, Metric, Sum, masked_weight
-from gatewise.training.metrics.correlation import concordance_correlation, pearson_correlation
+from gatewise.training.metrics.correlation import concordance_correlation, cosine_similarity, pearson_correlation
 from gatewise.training.metrics.decisions import (
     FalseNegatives,
     FalsePositives,
@@ -99,11 +98,6 @@ def _mean_of(
         "__signature__": signature,
     }
     return type(class_name, (MeanMetricWrapper,), body)
-
-
-def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """The cosine of the angle between y_true and y_pred: 1 for the same direction (the loss is its negative)."""
-    return -losses.cosine_similarity(y_true, y_pred, axis)
 
 
 class RootMeanSquaredError(Mean):

@@ -1,4 +1,4 @@
-"""Correlations of targets and predictions along an axis."""
+"""Correlations and angles of targets and predictions along an axis."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gatewise import config
+from gatewise.training import losses
 from gatewise.training.losses.pairs import together
 
 
@@ -35,3 +36,8 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     # As b sums to 0, any constant may be taken from y_true: Keras takes the mean of y_pred.
     covariance = (y_true - mean_b) * b
     return np.mean(2 * covariance / (spread + np.square(mean_a - mean_b) + config.epsilon()), axis=axis)
+
+
+def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+    """The cosine of the angle between y_true and y_pred: 1 for the same direction (the loss is its negative)."""
+    return -losses.cosine_similarity(y_true, y_pred, axis)

@@ -16,7 +16,7 @@ from gatewise.training.metrics.accuracy import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
-from gatewise.training.metrics.correlation import concordance_correlation, pearson_correlation
+from gatewise.training.metrics.correlation import concordance_correlation, cosine_similarity, pearson_correlation
 from gatewise.training.metrics.shapes import called
 
 _CLASSES = (
@@ -31,7 +31,7 @@ _ELEMENTS = (
     accuracy, binary_accuracy, concordance_correlation, pearson_correlation,
     losses.binary_crossentropy, losses.binary_focal_crossentropy, losses.hinge, losses.huber, losses.kl_divergence,
     losses.log_cosh, losses.mean_absolute_error, losses.mean_absolute_percentage_error, losses.mean_squared_error,
-    losses.mean_squared_logarithmic_error, losses.poisson, losses.squared_hinge, losses.cosine_similarity,
+    losses.mean_squared_logarithmic_error, losses.poisson, losses.squared_hinge, cosine_similarity,
 )  # fmt: skip
 
 Check = Callable[[Any, tuple[int, ...], tuple[int, ...]], None]
