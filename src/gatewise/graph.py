@@ -339,7 +339,8 @@ def _mask_for(step: _Step, slots: list, slot_masks: list) -> Any:
     if step.mask_slot is not None:
         return slots[step.mask_slot]
     if step.mask_slots is not None:
-        return [mask if k is None else slots[k] for k, mask in zip(step.mask_slots, step.mask, strict=True)]
+        given: Any = step.mask
+        return [mask if k is None else slots[k] for k, mask in zip(step.mask_slots, given, strict=True)]
     if step.mask is not None:
         return step.mask
     for k in step.inputs:
