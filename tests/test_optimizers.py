@@ -1,6 +1,8 @@
 """Optimizers against Keras, step by step; users' own; the flat buffers; messages."""
 
+import copy
 import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -163,6 +165,25 @@ def test_older_spellings():
 @pytest.mark.parametrize("name", ["adam", "Adam", "ADAM", "rmsprop", "RMSprop", "sgd", "AdamW", "LAMB", "ftrl"])
 def test_names_in_any_case(name):
     assert type(optimizers.get(name)).__name__.lower() == name.lower()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_goes_on_like_the_original(kind, copied):
+    rng = np.random.default_rng(0)
+    variables = [
+        Variable(rng.normal(size=shape), name=f"v{k}", dtype="float32") for k, shape in enumerate([(2, 3), (4,)])
+    ]
+    gradients = [[rng.normal(size=v.shape) for v in variables] for _ in range(3)]
+    optimizer = kind(0.1)
+    optimizer.apply(gradients[0], variables)
+    other = copied(optimizer)
+    others = other._state.store.variables
+    for step in (1, 2):
+        optimizer.apply(gradients[step], variables)
+        other.apply(gradients[step], others)
+    pairs = [*zip(variables, others, strict=True), *zip(optimizer.variables, other.variables, strict=True)]
+    assert all(a.numpy().tobytes() == b.numpy().tobytes() for a, b in pairs)
 
 
 def test_lower_case_and_legacy_classes():

@@ -45,6 +45,7 @@ class FlatState:
         self.buffers: dict[str, np.ndarray] = {}
         self.held: dict[Hashable, Variable] = {}
         self.variables: list[Variable] = []
+        self._shown: list[tuple[Variable, str, Slot]] = []
         self.constrained = [slot for slot in store.slots if slot.variable.constraint is not None]
         self.decayed = [slot for slot in store.slots if decays(slot.variable)]
 
@@ -67,6 +68,14 @@ class FlatState:
         shown = Variable(memory, trainable=False, name=full_name, path=f"{self.owner}/{full_name}")
         shown.move_to(self, memory)  # type: ignore[arg-type]
         self.variables.append(shown)
+        self._shown.append((shown, name, slot))
+
+    def __setstate__(self, content: dict[str, Any]) -> None:
+        """Copies (copy.deepcopy, pickle): variables come with memory of their own, and go back to the buffers."""
+        self.__dict__.update(content)
+        for variable, name, slot in self._shown:
+            memory = self.buffers[name][slot.start : slot.stop].reshape(slot.shape)
+            variable.move_to(self, memory)  # type: ignore[arg-type]
 
     def hold(self, key: Hashable, name: str, path: str, value: Any) -> None:
         """List a variable with memory of its own; floats take the parameters' type."""
