@@ -13,16 +13,17 @@ from streaming_models import compare
 
 REFUSED = {
     "AdditiveAttention", "Attention", "AveragePooling1D", "AveragePooling2D", "Bidirectional", "CategoryEncoding",
-    "Conv1DTranspose", "Conv2D", "Cropping1D", "Dot", "EinsumDense", "Flatten", "GlobalAveragePooling2D",
-    "GlobalMaxPooling2D", "GroupNormalization", "IntegerLookup", "Lambda", "MaxPooling1D", "MaxPooling2D",
-    "MultiHeadAttention", "Permute", "UpSampling1D", "ZeroPadding1D",
+    "Conv1DTranspose", "Conv2D", "Cropping1D", "Dot", "Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D",
+    "GroupNormalization", "IntegerLookup", "Lambda", "MaxPooling1D", "MaxPooling2D", "MultiHeadAttention", "Permute",
+    "UpSampling1D", "ZeroPadding1D",
 }  # fmt: skip
 """Layers that may look at other steps, whatever their arguments."""
 
 ARGUMENTS_DECIDE = {
-    "BatchNormalization", "Concatenate", "Conv1D", "ConvLSTM1D", "DepthwiseConv1D", "Discretization", "GRU",
-    "GlobalAveragePooling1D", "GlobalMaxPooling1D", "LSTM", "LayerNormalization", "Normalization", "PReLU",
-    "RMSNormalization", "RNN", "Reshape", "SeparableConv1D", "SimpleRNN", "Softmax", "UnitNormalization",
+    "BatchNormalization", "Concatenate", "Conv1D", "ConvLSTM1D", "DepthwiseConv1D", "Discretization",
+    "EinsumDense", "GRU", "GlobalAveragePooling1D", "GlobalMaxPooling1D", "LSTM", "LayerNormalization",
+    "Normalization", "PReLU", "RMSNormalization", "RNN", "Reshape", "SeparableConv1D", "SimpleRNN", "Softmax",
+    "UnitNormalization",
 }  # fmt: skip
 """Layers that do so with some arguments."""
 

@@ -87,6 +87,15 @@ REFUSED = {
     "Reshape": (lambda: layers.Reshape((F, 8)), "several time steps into others"),
     "Lambda": (lambda: layers.Lambda(lambda x: x + 1), "its output at one step may depend on other steps.*stepwise"),
     "TimeDistributed": (lambda: layers.TimeDistributed(sequential(layers.LSTM(2, stateful=True))), "keeps states"),
+    "EinsumDense": (lambda: layers.EinsumDense("abc,bd->adc", (3, F)), "'abc,bd->adc' sums over the time steps"),
+    "EinsumDense bias": (
+        lambda: layers.EinsumDense("abc,cd->abd", (8, 3), bias_axes="b"),
+        "moves them or weighs each apart",
+    ),
+    "EinsumDense softmax": (
+        lambda: layers.EinsumDense("abc,c->ab", (None,), "softmax"),
+        "along which its activation may work",
+    ),
     "LayerNormalization": (lambda: layers.LayerNormalization(axis=1), "it normalizes along the time axis"),
 }
 

@@ -12,6 +12,7 @@ import numpy as np
 from gatewise import activations, autodiff, constraints, initializers, regularizers, validation
 from gatewise.layer import Layer
 from gatewise.layers.attention_core import stacked_matmul
+from gatewise.stepper import AsItIs, CannotStep, LayerUse, Stepper
 from gatewise.variable import Variable
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -113,6 +114,18 @@ class EinsumDense(Layer):
                 f"{type(self).__name__}: output_shape has a size for each axis of '{self._letters.y}' but the batch "
                 f"and the dots; got {self.partial_output_shape}. Write None where the size is the input's."
             )
+
+    def stepper(self, use: LayerUse) -> Stepper:
+        axes = self._axes(len(use.shapes[0]))
+        batch, time = axes.x[:2]
+        stay = axes.y[:2] == batch + time and not {batch, time} & set(axes.kernel)
+        if use.is_timed and not (stay and time not in (self.bias_axes or "")):
+            raise CannotStep(
+                f"its equation '{self.equation}' sums over the time steps, moves them or weighs each apart"
+            )
+        if use.is_timed and axes.y[-1] == time and self.activation is not activations.linear:
+            raise CannotStep("the time steps are the last axis of its output, along which its activation may work")
+        return AsItIs(self, use)
 
     @property
     def _batch_in_dots(self) -> int:
