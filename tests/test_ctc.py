@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gatewise as gw
-from gatewise import layers
+from gatewise import layers, ops
 from gatewise.training import losses
 from gradients import central_differences
 
@@ -143,3 +143,37 @@ def test_fit_refuses_targets(y_true, sequences, message):
     model.compile("sgd", "ctc")
     with pytest.raises(ValueError, match=message):
         model.fit(np.zeros((3, 6, 2)), y_true, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: ops.ctc_loss(LABELS, LOGITS[0], [1], [1]), r"outputs of shape \(batch, steps, classes\)"),
+        (lambda: ops.ctc_loss(LABELS, LOGITS, [1], [6, 6, 6]), "one of target_length a sequence, 3"),
+        (lambda: ops.ctc_loss(LABELS[0], LOGITS, [1, 1, 1], [6, 6, 6]), r"target of shape \(batch, labels\)"),
+        (lambda: ops.ctc_loss(LABELS, LOGITS, [5, 1, 1], [6, 6, 6]), "target_length is from 0 to 4"),
+        (lambda: ops.ctc_loss(LABELS, LOGITS, [1, 1, 1], [7, 6, 6]), "output_length from 0 to 6"),
+        (lambda: ops.ctc_loss(LABELS + 3, LOGITS, [1, 1, 1], [6, 6, 6]), "labels from 0 to 3"),
+        (lambda: ops.ctc_decode(LOGITS, [6, 6]), "one of sequence_lengths a sequence, 3"),
+        (lambda: ops.ctc_decode(LOGITS, [6, 6, 6], strategy="best"), "strategy is 'greedy' or 'beam_search'"),
+    ],
+)
+def test_operations_refuse(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        wrong()
+
+
+def test_the_operation_is_the_loss():
+    lengths = np.count_nonzero(LABELS, axis=-1)
+    found = ops.ctc_loss(LABELS, LOGITS, lengths, np.full(3, 6))
+    np.testing.assert_array_equal(found, losses.ctc(LABELS, LOGITS))
+
+
+def test_a_wide_search_finds_the_likeliest_labels():
+    logits = RNG.normal(size=(1, 4, 3))
+    (found,), scores = ops.ctc_decode(logits, [4], strategy="beam_search", beam_width=100)
+    every = [labels for size in range(5) for labels in itertools.product([1, 2], repeat=size)]
+    chances = {one: -losses.ctc(np.array([[*one, 0]]), logits)[0] for one in every}
+    best = max(chances, key=lambda one: chances[one])
+    assert found[0].tolist() == [*best, *[-1] * (4 - len(best))]
+    assert scores[0, 0] == pytest.approx(chances[best], rel=1e-12)

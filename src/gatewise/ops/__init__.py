@@ -24,6 +24,7 @@ from gatewise.ops import (
     places,
     products,
     reductions,
+    sequences,
     special,
     without_nan,
 )
@@ -40,7 +41,7 @@ from gatewise.ops.control import (
 )
 from gatewise.ops.operation import Operation, operation_named, public
 
-_PUBLISHING = (arrays, fourier, linalg, nn, numpy_names, places, products, reductions, special, without_nan)
+_PUBLISHING = (arrays, fourier, linalg, nn, numpy_names, places, products, reductions, sequences, special, without_nan)
 """The modules whose operations are in `public` once they are imported."""
 
 _FUNCTIONS = {
