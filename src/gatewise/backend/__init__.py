@@ -172,7 +172,7 @@ INSTEAD = {
     ),
     **dict.fromkeys(
         ("ctc_batch_cost", "ctc_decode", "ctc_label_dense_to_sparse"),
-        "use the loss CTC: model.compile(..., loss='ctc')",
+        "use the loss CTC (model.compile(..., loss='ctc')), ops.ctc_loss and ops.ctc_decode",
     ),
     "normalize_batch_in_training": "use the layer BatchNormalization",
 }
