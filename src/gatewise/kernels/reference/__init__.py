@@ -18,11 +18,11 @@ from gatewise.kernels.reference.lstm_variants import (
     LSTMVariantOptions,
     LSTMVariantTape,
     LSTMVariantWeights,
-    lstm_variant_backward,
     lstm_variant_forward,
     lstm_variant_predict,
     pack_lstm_variant,
 )
+from gatewise.kernels.reference.lstm_variants_backward import lstm_variant_backward
 from gatewise.kernels.reference.optimizers import (
     adadelta_step,
     adafactor_step,
