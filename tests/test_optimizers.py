@@ -160,6 +160,7 @@ def test_older_spellings():
     assert v.value == -1.5
     old = {"class_name": "Adam", "config": {"lr": 0.01, "beta_1": 0.8, "decay": 0.0, "epsilon": 1e-8, "amsgrad": False}}
     assert optimizers.get(old).beta_1 == 0.8
+    assert [w.path for w in optimizer.weights] == [v.path for v in optimizer.variables]
 
 
 @pytest.mark.parametrize("name", ["adam", "Adam", "ADAM", "rmsprop", "RMSprop", "sgd", "AdamW", "LAMB", "ftrl"])

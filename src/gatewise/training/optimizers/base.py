@@ -325,6 +325,8 @@ class Optimizer:
         state = [] if self._state is None else self._state.variables
         return [self._iterations, *rate, *state, *self._own_variables]
 
+    weights = variables
+
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all variables' values."""
         return [variable.numpy() for variable in self.variables]
