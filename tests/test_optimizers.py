@@ -322,6 +322,13 @@ def test_exclude_from_weight_decay():
         optimizer.exclude_from_weight_decay(var_names=["kernel"])
 
 
+@pytest.mark.parametrize("name", ["clipnorm", "clipvalue", "global_clipnorm"])
+def test_a_limit_of_zero_is_none(name):
+    v = Variable(np.zeros(2), name="v")
+    SGD(1.0, **{name: 0}).apply([np.array([3.0, 4.0])], [v])
+    assert v.value.tolist() == [-3, -4]
+
+
 def test_scale_loss():
     assert SGD(loss_scale_factor=4).scale_loss(2.0) == 8.0
     assert SGD().scale_loss(2.0) == 2.0
@@ -336,7 +343,7 @@ def test_scale_loss():
         (lambda: Adam("fast"), "learning_rate must be a number"),
         (lambda: Adam(beta_1=1.0), r"beta_1 must lie in \[0, 1\)"),
         (lambda: SGD(clipnorm=1.0, clipvalue=1.0), "only one of clipnorm"),
-        (lambda: SGD(clipnorm=-1.0), "clipnorm must be positive"),
+        (lambda: SGD(clipnorm=-1.0), "clipnorm must be a number of 0 or more; got -1.0"),
         (lambda: SGD(gradient_accumulation_steps=1), "2 or more"),
         (lambda: SGD(use_ema=True, ema_momentum=2), "ema_momentum"),
         (lambda: SGD().apply([np.ones(2)]), "needs the variables"),
@@ -347,7 +354,7 @@ def test_scale_loss():
         (lambda: Adam(weight_decay=-0.1), "weight_decay must be a number of 0 or more"),
         (lambda: SGD(momentum=1.5), r"momentum must lie in \[0, 1\]"),
         (lambda: SGD(loss_scale_factor=0), "loss_scale_factor must be a number above 0"),
-        (lambda: SGD(clipvalue="small"), "clipvalue must be positive; got 'small'"),
+        (lambda: SGD(clipvalue="small"), "clipvalue must be a number of 0 or more; got 'small'"),
         (lambda: RMSprop(rho=2), r"RMSprop: rho must lie in \[0, 1\]; got 2"),
         (lambda: optimizers.AdamW(weight_decay=None), "AdamW: weight_decay must be a number; got None.*write Adam"),
         (lambda: optimizers.Adagrad(initial_accumulator_value=-1), "initial_accumulator_value must be a number of 0"),

@@ -30,8 +30,7 @@ def check_options(optimizer: Any) -> None:
     if len(given) > 1:
         raise ValueError(f"{owner}: only one of clipnorm, clipvalue and global_clipnorm can be set; got {given}.")
     for name, value in given.items():
-        if not (isinstance(value, float | int | np.number) and value > 0):
-            raise ValueError(f"{owner}: {name} must be positive; got {value!r}.")
+        not_negative(owner, name, value)  # 0 stands for no limit, as in Keras
     if optimizer.weight_decay is not None:
         not_negative(owner, "weight_decay", optimizer.weight_decay)
     if optimizer.loss_scale_factor is not None:
