@@ -68,6 +68,19 @@ def test_masked_steps_do_not_count():
     assert (gradient[1, 4:] == 0).all()
 
 
+@pytest.mark.parametrize("loss", ["ctc", losses.CTC()])
+def test_padding_reaches_no_result_of_a_model(loss):
+    gw.utils.set_random_seed(0)
+    x = RNG.normal(size=(3, 6, 2)).astype("float32")
+    x[:, 4:] = -1
+    inner = [layers.Masking(-1.0), layers.LSTM(3, return_sequences=True), layers.Dense(4)]
+    model = gw.Sequential([layers.Input((6, 2)), *inner])
+    model.compile("sgd", loss)
+    short = gw.Sequential([layers.Input((4, 2)), *inner])
+    short.compile("sgd", loss)
+    assert model.evaluate(x, LABELS, verbose=0) == pytest.approx(short.evaluate(x[:, :4], LABELS, verbose=0), rel=1e-6)
+
+
 def test_what_no_path_can_read_is_infinite_and_teaches_nothing():
     y_true = np.array([[1, 1, 1], [1, 2, 0]])
     values, pullback = losses.ctc.forward(y_true, LOGITS[:2, :4])

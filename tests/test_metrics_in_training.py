@@ -148,6 +148,10 @@ def test_the_area_is_the_share_of_pairs_in_order():
     assert metrics.AUC(num_thresholds=1000)(y_true, scores) == pytest.approx(above.mean(), abs=1e-12)
 
 
+def test_thresholds_in_an_array_become_a_list():
+    assert metrics.Precision(thresholds=np.array([0.25, 0.5])).get_config()["thresholds"] == [0.25, 0.5]
+
+
 def test_a_configuration_with_label_weights_comes_back():
     metric = metrics.AUC(multi_label=True, label_weights=[0.5, 0.25, 1.0])
     found = metrics.serialize(metric)

@@ -146,6 +146,8 @@ def get(identifier: Any) -> Any:
 def as_loss(identifier: Any) -> Loss | None:
     """Anything that `get` takes -> a Loss object: what the trainer works with."""
     found = get(identifier)
+    if found is ctc:
+        return CTC()  # which knows what to do with a mask of steps
     return found if found is None or isinstance(found, Loss) else LossFunctionWrapper(found)
 
 

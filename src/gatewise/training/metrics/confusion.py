@@ -158,6 +158,11 @@ def as_thresholds(metric: Metric, given: Any, default: float) -> list[Any]:
     return thresholds
 
 
+def in_config(thresholds: Any) -> Any:
+    """Thresholds as a configuration holds them: an array becomes a list."""
+    return thresholds.tolist() if isinstance(thresholds, np.ndarray) else thresholds
+
+
 def check_selection(metric: Metric, top_k: Any, class_id: Any) -> None:
     """Refuse a `top_k` below 1 and a `class_id` below 0."""
     if top_k is not None:

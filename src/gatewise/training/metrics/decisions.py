@@ -12,6 +12,7 @@ from gatewise.training.metrics.confusion import (
     as_thresholds,
     check_selection,
     evenly_spread,
+    in_config,
 )
 from gatewise.training.metrics.shapes import check_count, check_fraction, number_or_array, ratio
 
@@ -23,7 +24,7 @@ class _Count(ThresholdMetric):
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(dtype, name)
-        self.init_thresholds = thresholds
+        self.init_thresholds = in_config(thresholds)
         self.thresholds = as_thresholds(self, thresholds, 0.5)
         self._even = evenly_spread(self.thresholds)
         self.accumulator = self.add_variable((len(self.thresholds),), dtype="float64", name="accumulator")
@@ -85,7 +86,7 @@ class _Share(ThresholdMetric):
     ) -> None:
         super().__init__(dtype, name)
         check_selection(self, top_k, class_id)
-        self.init_thresholds, self.top_k, self.class_id = thresholds, top_k, class_id
+        self.init_thresholds, self.top_k, self.class_id = in_config(thresholds), top_k, class_id
         self.thresholds = as_thresholds(self, thresholds, 0.5 if top_k is None else BELOW_ALL)
         self._even = evenly_spread(self.thresholds)
         self._keep((len(self.thresholds),), "true_positives", self._other)
