@@ -72,12 +72,12 @@ def check_specs(layer: Any, specs: Any, shapes: Sequence[Sequence[int | None]]) 
     Raises:
         ValueError: naming the layer, the input, what was expected and what came.
     """
-    wanted = [spec for spec in tree.leaves(specs) if spec is not None]
+    wanted = list(tree.leaves(specs))
     for spec in wanted:
-        if not isinstance(spec, InputSpec):
+        if spec is not None and not isinstance(spec, InputSpec):
             raise TypeError(f"Layer '{layer.name}': input_spec holds InputSpec(...) objects; got {describe(spec)}.")
     for k, (spec, shape) in enumerate(zip(wanted, shapes, strict=False)):
-        complaint = spec.complaint(shape)
+        complaint = None if spec is None else spec.complaint(shape)
         if complaint is not None:
             raise ValueError(
                 f"Input {k} of layer '{layer.name}' ({type(layer).__name__}) is incompatible with the layer: "
