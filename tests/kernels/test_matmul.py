@@ -96,3 +96,9 @@ def test_a_read_only_result_is_refused():
     out.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
         kernels.matmul(np.zeros((2, 3)), np.zeros((3, 2)), out=out)
+
+
+def test_a_result_that_cannot_be_written_in_place_is_refused():
+    unaligned = np.zeros(4 * 8 + 1, "u1")[1:].view("float64").reshape(2, 2)
+    with pytest.raises(ValueError, match="unaligned"):
+        kernels.matmul(np.zeros((2, 3)), np.zeros((3, 2)), out=unaligned)
