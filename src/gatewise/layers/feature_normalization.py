@@ -213,9 +213,13 @@ class Normalization(Layer):
         if not self._kept:  # one number for inputs of any rank
             mean, variance = mean.reshape(()), variance.reshape(())
         deviation = np.maximum(np.sqrt(variance), variance.dtype.type(config.epsilon()))
-        if self.invert:
-            return mean + x * deviation, lambda dy, wants_dx=True: ((dy * deviation,), {})
-        return (x - mean) / deviation, lambda dy, wants_dx=True: ((dy / deviation,), {})
+
+        def pullback(dy: np.ndarray, wants_dx: bool = True) -> tuple[tuple, dict]:
+            if not wants_dx:
+                return (None,), {}
+            return (dy * deviation if self.invert else dy / deviation,), {}
+
+        return (mean + x * deviation if self.invert else (x - mean) / deviation), pullback
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return tuple(input_shape)
