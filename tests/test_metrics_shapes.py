@@ -53,10 +53,10 @@ def test_integer_classes_of_other_metrics_are_told_of_one_hot(name):
         metric.update_state(np.array([0, 1, 2, 0]), np.ones((4, 3)))
 
 
-@pytest.mark.parametrize("name", [*DECISIONS, "MeanSquaredError"])
+@pytest.mark.parametrize("name", [*DECISIONS, *ELEMENTS])
 def test_weights_that_do_not_fit_are_refused(name):
     metric = getattr(metrics, name)(**DECISIONS.get(name, {}))
-    with pytest.raises(ValueError, match=r"sample_weight of shape \(5,\) does not fit"):
+    with pytest.raises(ValueError, match=rf"Metric '{metric.name}' \({name}\): sample_weight of shape \(5,\)"):
         metric.update_state(np.ones((4, 1)), np.ones((4, 1)), sample_weight=np.ones(5))
 
 

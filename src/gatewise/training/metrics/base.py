@@ -16,6 +16,7 @@ from gatewise import autodiff, config, initializers, tree
 from gatewise.serialization import deserialize_object, serialize_object
 from gatewise.training.losses.pairs import same_rank
 from gatewise.training.metrics.pairing import check_of
+from gatewise.training.metrics.shapes import called
 from gatewise.variable import Variable, on_trial, structure_clock
 
 
@@ -111,10 +112,11 @@ def _of_plain_values(update_state: Callable[..., Any]) -> Callable[..., Any]:
     return update
 
 
-def samplewise(values: Any, sample_weight: Any, reduce: Callable[..., Any]) -> tuple[Any, Any]:
+def samplewise(metric: Metric, values: Any, sample_weight: Any, reduce: Callable[..., Any]) -> tuple[Any, Any]:
     """One value and one weight a sample, as Keras reduces them.
 
     Args:
+        metric: whose values they are, for the message.
         values: any shape, batch axis first.   sample_weight: of a shape that fits, or None.
         reduce: np.mean or np.sum, over the axes that are not samples.
     """
@@ -128,7 +130,8 @@ def samplewise(values: Any, sample_weight: Any, reduce: Callable[..., Any]) -> t
             weight = np.broadcast_to(weight, values.shape)
         except ValueError:
             raise ValueError(
-                f"sample_weight of shape {np.shape(sample_weight)} does not fit values of shape {values.shape}."
+                f"{called(metric)}: sample_weight of shape {np.shape(sample_weight)} does not fit values of shape "
+                f"{values.shape}."
             ) from None
         values = values * weight
         sample_weight = reduce(weight, axis=tuple(range(1, weight.ndim))) if weight.ndim > 1 else weight
@@ -156,7 +159,7 @@ class Mean(Metric):
             count = values.shape[0] if values.ndim else 1
             self.add(np.add.reduce(values, axis=None) / (values.size // count if values.size else 1), count)
             return
-        values, weight = samplewise(values, sample_weight, np.mean)
+        values, weight = samplewise(self, values, sample_weight, np.mean)
         self.add(np.add.reduce(values, axis=None), np.add.reduce(weight, axis=None))
 
     def add(self, total: Any, count: Any) -> None:
@@ -181,7 +184,7 @@ class Sum(Metric):
         self.total = self.add_variable((), dtype="float64", name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        self.total.array[...] += np.sum(samplewise(values, sample_weight, np.sum)[0])
+        self.total.array[...] += np.sum(samplewise(self, values, sample_weight, np.sum)[0])
 
     def result(self) -> Any:
         return float(self.total.array)
