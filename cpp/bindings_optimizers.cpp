@@ -21,14 +21,17 @@ struct Flat {
     // A state that may not be None.
     void needed(int i, const char* name, nb::handle value) {
         if (value.is_none())
-            throw nb::value_error((std::string(function) + ": " + name + " must be an array, got None").c_str());
+            throw nb::value_error(
+                (std::string(function) + ": " + name + " must be an array, got None").c_str());
         state(i, name, value);
     }
     template <class T>
     Optimizer<T> step(double rate, double decay1, double decay2, double epsilon, bool nesterov) const {
-        return {w.size(), w.as<T>(), g.as<T>(), {states[0].as<T>(), states[1].as<T>(), states[2].as<T>()},
-                rate,     decay1,    decay2,    epsilon,
-                nesterov, {more[0], more[1], more[2], more[3]}};
+        return {w.size(),  w.as<T>(),
+                g.as<T>(), {states[0].as<T>(), states[1].as<T>(), states[2].as<T>()},
+                rate,      decay1,
+                decay2,    epsilon,
+                nesterov,  {more[0], more[1], more[2], more[3]}};
     }
 };
 
@@ -38,9 +41,8 @@ void run(const Flat& flat, Choose choose, double rate, double decay1, double dec
          bool nesterov = false) {
     dispatch(flat.type, [&](auto* p) {
         using T = GATEWISE_ELEMENT(p);
-        call_kernel(30.0 * flat.w.size(), [&] {
-            choose(of<T>(kernels()))(flat.step<T>(rate, decay1, decay2, epsilon, nesterov));
-        });
+        call_kernel(30.0 * flat.w.size(),
+                    [&] { choose(of<T>(kernels()))(flat.step<T>(rate, decay1, decay2, epsilon, nesterov)); });
     });
 }
 #define GATEWISE_KERNEL(name) [](const auto& table) { return table.name; }
@@ -155,7 +157,8 @@ void adafactor_step(nb::handle w, nb::handle g, nb::handle v, nb::handle r_, nb:
         rows = all_columns ? size / all_columns : 0;
         stacked = rows ? all_rows / rows : 0;
         if (size == 0) return;
-        if (stacked * rows * columns != size || stacked * rows != all_rows || stacked * columns != all_columns)
+        if (stacked * rows * columns != size || stacked * rows != all_rows ||
+            stacked * columns != all_columns)
             throw nb::value_error("adafactor_step: r and c do not have the rows and columns of w");
     }
     dispatch(flat.type, [&](auto* p) {

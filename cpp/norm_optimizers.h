@@ -109,10 +109,11 @@ static void adafactor(const Adafactor<T>& a) {
                 epsilon = broadcast(T(a.epsilon1));
         update<T>(flat, [&](V&, V g, V& v, V&, V&) { v = decay * v + rest * (g * g + epsilon); });
     }
-    const double step_length = __builtin_sqrt(sum_of(size, [&](Index i) {
-                                                  const double step = a.g[i] / root_of(a.v[i]);
-                                                  return step * step;
-                                              }) / size);
+    const double squares = sum_of(size, [&](Index i) {
+        const double step = a.g[i] / root_of(a.v[i]);
+        return step * step;
+    });
+    const double step_length = __builtin_sqrt(squares / size);
     const double excess = step_length / a.threshold;
     const double least = length > a.epsilon2 ? length : a.epsilon2;
     const V rate = broadcast(T(least * a.rho / (excess > 1 ? excess : 1)));

@@ -163,7 +163,8 @@ GW_INLINE F64 power(F64 x, double exponent) {
     return x;
 }
 
-// state: [sum of squares, linear]; decay1: minus the rate's power, more: l1, l2 (with beta / 2 lr), shrinkage.
+// state: [sum of squares, linear]; decay1: minus the rate's power, more: l1, l2 (with beta / 2 lr),
+// shrinkage.
 template <class T>
 static void ftrl(const Optimizer<T>& o) {
     using V = typename Simd<T>::V;
