@@ -6,9 +6,10 @@ users of chance never share or disturb a sequence and a run with a set seed is t
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -29,6 +30,33 @@ def set_global_seed(seed: int) -> None:
         raise ValueError(f"A seed is a non-negative integer; got {seed!r}.")
     with _lock:
         _entropy, _count = int(seed), itertools.count()
+
+
+def state() -> tuple[int, int]:
+    """The global seed, and how many streams were drawn from it: what `set_state` takes."""
+    global _count
+    with _lock:
+        drawn = next(_count)
+        _count = itertools.count(drawn)
+        return _entropy, drawn
+
+
+def set_state(state: Sequence[int]) -> None:
+    """Go on where `state` was read."""
+    global _entropy, _count
+    with _lock:
+        _entropy, _count = int(state[0]), itertools.count(int(state[1]))
+
+
+@contextlib.contextmanager
+def replayed(earlier: Sequence[int]) -> Iterator[None]:
+    """Within the block streams are drawn as they were when `earlier` was read with `state`."""
+    now = state()
+    set_state(earlier)
+    try:
+        yield
+    finally:
+        set_state(now)
 
 
 def next_generator(seed: int | SeedGenerator | None = None) -> np.random.Generator:
@@ -73,6 +101,15 @@ class SeedGenerator:
             number, self._drawn = self._drawn, self._drawn + 1
         sequence = np.random.SeedSequence(self._entropy, spawn_key=(number,))
         return np.random.Generator(np.random.SFC64(sequence))
+
+    def state(self) -> tuple[int, int]:
+        """Where the sequence begins, and how many streams were drawn: what `set_state` takes."""
+        return self._entropy, self._drawn
+
+    def set_state(self, state: Sequence[int]) -> None:
+        """Go on where `state` was read."""
+        with _lock:
+            self._entropy, self._drawn = int(state[0]), int(state[1])
 
     def get_config(self) -> dict[str, Any]:
         return {"seed": self.seed}
@@ -142,7 +179,7 @@ def _sizes(shape: Any) -> tuple[int, ...]:
 def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Seed = None) -> Any:
     """Numbers from the normal distribution."""
     drawn = next_generator(seed).standard_normal(_sizes(shape))
-    return (mean + stddev * drawn).astype(dtype or config.floatx())
+    return np.asarray(mean + stddev * drawn, dtype or config.floatx())
 
 
 def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Seed = None) -> Any:
@@ -167,13 +204,27 @@ def truncated_normal(
 
 
 def randint(shape: Sequence[int], minval: Any, maxval: Any, dtype: Any = "int32", seed: Seed = None) -> Any:
-    """Whole numbers from minval to below maxval."""
-    return next_generator(seed).integers(minval, maxval, _sizes(shape), dtype=np.int64).astype(dtype)
+    """Whole numbers from minval to below maxval.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    if maxval is None or np.any(np.asarray(minval) >= np.asarray(maxval)):
+        raise ValueError(
+            f"Whole numbers are drawn from minval to below maxval; between {minval!r} and {maxval!r} there are none. "
+            "Give a maxval above minval."
+        )
+    return np.asarray(next_generator(seed).integers(minval, maxval, _sizes(shape), dtype=np.int64), dtype)
 
 
 def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed = None) -> Any:
     """(N, num_samples) classes, each drawn with the probabilities softmax(logits) of its row, for logits (N, C)."""
     logits = np.asarray(autodiff.plain(logits), np.float64)
+    if logits.ndim != 2:
+        raise ValueError(
+            f"random.categorical takes logits of shape (samples, classes); got {logits.shape}. Write logits[None] for "
+            "one sample."
+        )
     # The largest of the logits with Gumbel noise added is drawn with the softmax's probability.
     noise = next_generator(seed).gumbel(size=(logits.shape[0], int(num_samples), logits.shape[1]))
     return np.argmax(logits[:, None, :] + noise, axis=-1).astype(dtype)
@@ -182,17 +233,17 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed 
 def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any = None, seed: Seed = None) -> Any:
     """How many of `counts` trials succeed, each with its probability."""
     drawn = next_generator(seed).binomial(np.asarray(counts, np.int64), probabilities, _sizes(shape))
-    return drawn.astype(dtype or config.floatx())
+    return np.asarray(drawn, dtype or config.floatx())
 
 
 def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: Seed = None) -> Any:
     """Numbers from the beta distribution."""
-    return next_generator(seed).beta(alpha, beta, _sizes(shape)).astype(dtype or config.floatx())
+    return np.asarray(next_generator(seed).beta(alpha, beta, _sizes(shape)), dtype or config.floatx())
 
 
 def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Seed = None) -> Any:
     """Numbers from the gamma distribution of this shape parameter, with scale 1."""
-    return next_generator(seed).gamma(alpha, size=_sizes(shape)).astype(dtype or config.floatx())
+    return np.asarray(next_generator(seed).gamma(alpha, size=_sizes(shape)), dtype or config.floatx())
 
 
 def shuffle(x: Any, axis: int = 0, seed: Seed = None) -> Any:
@@ -210,13 +261,16 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Seed = None
             kept or dropped together.
 
     Raises:
-        ValueError: for a rate outside 0 to 1.
+        ValueError: for a rate outside 0 to 1, and a noise_shape of another number of axes.
     """
     if not 0 <= rate <= 1:
         raise ValueError(f"random.dropout: rate is a fraction from 0 to 1; got {rate!r}.")
     x = inputs if autodiff.is_traced(inputs) else np.asarray(inputs)
-    shape = (
-        x.shape if noise_shape is None else [n if k is None else k for k, n in zip(noise_shape, x.shape, strict=True)]
-    )
+    given = (None,) * x.ndim if noise_shape is None else tuple(noise_shape)
+    if len(given) != x.ndim:
+        raise ValueError(
+            f"random.dropout: noise_shape has a size, or None, for each axis of inputs {x.shape}; got {noise_shape!r}."
+        )
+    shape = [n if k is None else k for k, n in zip(given, x.shape, strict=True)]
     kept = next_generator(seed).random(tuple(shape)) >= rate
     return x * (kept / (1 - rate) if rate < 1 else kept * 0.0).astype(x.dtype)

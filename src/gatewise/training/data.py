@@ -6,6 +6,7 @@ that can be iterated over (generators, loaders, `PyDataset` objects with `__geti
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -75,18 +76,34 @@ class ArrayBatches:
         self.steps: int | None = self._in_a_pass if steps is None else steps
         self._rest: Iterator[Batch] | None = None
         self._done = 0
+        self._stream: Sequence[int] = ()
 
     def from_start(self) -> Iterator[Batch]:
         """The batches of an epoch that begins with the first sample."""
         self._rest = None
         return self.epoch()
 
-    def epoch(self) -> Iterator[Batch]:
-        """The batches of one epoch.  Where an epoch is shorter than a pass, the next goes on where it stopped."""
-        if self._rest is None:
+    def position(self) -> dict[str, Any] | None:
+        """Where in a pass the batches are, for `resume`; None between two passes."""
+        return None if self._rest is None else {"stream": self._stream, "done": self._done}
+
+    def resume(self, position: dict[str, Any] | None) -> None:
+        """Go on at a position that was read from batches of the same data."""
+        self._rest = None
+        if position is not None:
+            with random.replayed(position["stream"]):
+                self._rest, self._done = self._one_pass(position["done"]), position["done"]
+
+    def epoch(self, begun: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch.  Where an epoch is shorter than a pass, the next goes on where it stopped.
+
+        Args:
+            begun: how many batches the epoch had before it was interrupted.
+        """
+        if self._rest is None and not begun:
             self._rest, self._done = self._one_pass(), 0
-        taken = 0
-        for batch in self._rest:
+        taken = begun
+        for batch in () if self._rest is None or (begun and begun == self.steps) else self._rest:
             taken += 1
             self._done += 1
             if self._done == self._in_a_pass:
@@ -94,22 +111,21 @@ class ArrayBatches:
             yield batch
             if taken == self.steps:
                 return
-        warn_of_end(taken, self.steps)
+        if taken != self.steps:
+            warn_of_end(taken, self.steps)
 
-    def _one_pass(self) -> Iterator[Batch]:
-        """All samples once, in batches."""
+    def _one_pass(self, skipped: int = 0) -> Iterator[Batch]:
+        """All samples once, in batches, without the first few batches."""
         whole, size = self.whole, self.batch_size
-        starts = range(0, whole.size, size)
+        starts = range(skipped * size, whole.size, size)
+        self._stream = random.state()
         if not self.shuffle:
-            for start in starts:
-                yield whole.rows(slice(start, start + size))
-        elif self.shuffle == "batch":
-            for k in random.next_generator().permutation(len(starts)).tolist():
-                yield whole.rows(slice(k * size, (k + 1) * size))
-        else:
-            order = random.next_generator().permutation(whole.size)
-            for start in starts:
-                yield whole.rows(order[start : start + size])
+            return (whole.rows(slice(start, start + size)) for start in starts)
+        if self.shuffle == "batch":
+            order = random.next_generator().permutation(self._in_a_pass)[skipped:].tolist()
+            return (whole.rows(slice(k * size, (k + 1) * size)) for k in order)
+        order = random.next_generator().permutation(whole.size)
+        return (whole.rows(order[start : start + size]) for start in starts)
 
 
 class IterableBatches:
@@ -135,6 +151,8 @@ class IterableBatches:
         self._indexed = hasattr(source, "__getitem__") and hasattr(source, "__len__")
         self._shuffle = bool(shuffle) and self._indexed
         self._running: Iterator[Any] | None = None
+        self._taken = 0
+        self._stream: Sequence[int] = ()
         self._warned = False
         self._limit = steps
         self.steps = len(source) if steps is None and hasattr(source, "__len__") else steps
@@ -144,30 +162,48 @@ class IterableBatches:
         self._running = None
         return self.epoch()
 
-    def epoch(self) -> Iterator[Batch]:
-        """The batches of one epoch; it goes on where the epoch before stopped."""
+    def position(self) -> dict[str, Any] | None:
+        """How far the source has been read, for `resume`; None between two passes."""
+        return None if self._running is None else {"stream": self._stream, "done": self._taken}
+
+    def resume(self, position: dict[str, Any] | None) -> None:
+        """Go on at a position that was read from batches of the same source, whose items up to there are skipped."""
+        self._running = None
+        if position is not None:
+            with random.replayed(position["stream"]):
+                self._running = self._items(position["done"])
+
+    def epoch(self, begun: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch; it goes on where the epoch before stopped.
+
+        Args:
+            begun: how many batches the epoch had before it was interrupted.
+        """
         self._tell("on_epoch_begin")
         if self._running is None:
             self._running = self._items()
-        taken = 0
-        for item in self._running:
+        taken = begun
+        for item in () if begun and begun == self._limit else self._running:
+            self._taken += 1
             yield self._as_batch(item)
             taken += 1
             if taken == self._limit:
                 break
         else:
-            self._running = None
-            if taken and self._limit is not None:
+            if taken != self._limit:
+                self._running = None
+            if taken and self._limit not in (None, taken):
                 warn_of_end(taken, self._limit)
         self._tell("on_epoch_end")
         self.steps = self.steps or taken or None
 
-    def _items(self) -> Iterator[Any]:
+    def _items(self, skipped: int = 0) -> Iterator[Any]:
+        self._taken, self._stream = skipped, random.state()
         if not self._indexed:
-            return iter(self._source)
+            return itertools.islice(iter(self._source), skipped, None)
         n = len(self._source)
         order = random.next_generator().permutation(n).tolist() if self._shuffle else range(n)
-        return (self._source[k] for k in order)
+        return (self._source[k] for k in order[skipped:])
 
     def _tell(self, hook: str) -> None:
         if self._indexed and hasattr(self._source, hook):

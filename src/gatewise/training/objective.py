@@ -55,6 +55,8 @@ class Objective:
         """Metrics in attributes of the model and its layers, which those update themselves."""
         self.added: dict[str, Any] = {}
         """The mean of each number that layers add with `add_metric`."""
+        self.built_for: list[list[Any]] | None = None
+        """The shapes of the targets and outputs that the metrics were made for."""
         self._accepted: set[tuple] = set()
         """(output, shape of a sample's target, shape of the output) where only the shapes mattered, and did fit."""
 
@@ -139,6 +141,7 @@ class Objective:
             ])  # fmt: skip
         self.unweighted, self.weighted = made
         self._keyed = self._named_metrics()
+        self.built_for = [[None if y is None else list(np.shape(y)) for y in group] for group in (y_true, y_pred)]
 
     def _named_metrics(self) -> list[tuple[str, Any]]:
         """The metrics with their names in the logs: the output's first where there are several, each name once."""

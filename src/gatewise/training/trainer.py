@@ -218,18 +218,30 @@ class _Run:
         self, model: Trainer, batches: Batches, held_out: Batches | None, validation_freq: Any, heard: CallbackList,
         progress: Progress,
     ) -> None:  # fmt: skip
-        self._model, self._batches, self._held_out = model, batches, held_out
+        self.model, self.batches, self.callbacks = model, batches, heard.callbacks
+        self.epoch = self._first = self._begun = 0
+        self._held_out = held_out
         self._validation_freq = validation_freq
         self._heard, self._progress = heard, progress
+        for callback in self.callbacks:
+            if hasattr(callback, "set_run"):
+                callback.set_run(self)
+
+    def resume_at(self, epoch: int, batches: int) -> None:
+        """Begin with this epoch, of which so many batches are done; to be called from on_train_begin."""
+        self._first, self._begun = epoch, batches
 
     def epochs(self, first: int, end: int) -> None:
         """Train for the epochs numbered from `first` to before `end`."""
-        model, logs = self._model, {}
+        model, logs = self.model, {}
         model.stop_training = False
+        self._first = first
         self._heard.call("on_train_begin")
         with self._progress, finishing_the_step() as interrupted:
-            for epoch in range(first, end):
-                if (found := self._epoch(epoch, epoch == first, interrupted)) is None:
+            for epoch in range(self._first, end):
+                if model.stop_training and not self._begun:  # as it was when the run that goes on here was killed
+                    break
+                if (found := self._epoch(epoch, epoch == self._first, interrupted)) is None:
                     break
                 logs = found
                 if model.stop_training:
@@ -240,15 +252,17 @@ class _Run:
 
     def _epoch(self, epoch: int, is_first: bool, interrupted: Callable[[], None]) -> dict[str, Any] | None:
         """Train for one epoch and validate; returns the epoch's logs, or None if the data had come to their end."""
-        model, heard, progress = self._model, self._heard, self._progress
-        model.reset_metrics()
-        heard.call("on_epoch_begin", epoch)
+        model, heard, progress = self.model, self._heard, self._progress
+        self.epoch = epoch
+        if not self._begun:
+            model.reset_metrics()
+            heard.call("on_epoch_begin", epoch)
         progress.begin_epoch(epoch)
         done = self._train(interrupted)
         if not done and is_first:
             raise ValueError("The dataset is empty: it gave no batch. Check how it was made.")
         if not done:
-            data.warn_of_end(0, self._batches.steps)
+            data.warn_of_end(0, self.batches.steps)
             return None
         logs = model.get_metrics_result()
         if self._held_out is not None and _validates(epoch, self._validation_freq):
@@ -260,10 +274,10 @@ class _Run:
 
     def _train(self, interrupted: Callable[[], None]) -> int:
         """A step for each batch of an epoch; returns how many there were."""
-        model, heard, progress, steps = self._model, self._heard, self._progress, self._batches.steps
+        model, heard, progress, steps = self.model, self._heard, self._progress, self.batches.steps
         begins, ends = heard.wants("on_train_batch_begin"), heard.wants("on_train_batch_end")
-        done = 0
-        for batch in self._batches.epoch():
+        done, self._begun = self._begun, 0
+        for batch in () if model.stop_training else self.batches.epoch(done):
             if begins:
                 heard.call("on_train_batch_begin", done)
             model._train_batch(batch)

@@ -1,5 +1,6 @@
 """Callbacks: what happens at the beginning and end of training, epochs and batches.  One family a file."""
 
+from gatewise.training.callbacks.backup_and_restore import BackupAndRestore
 from gatewise.training.callbacks.base import HOOKS as HOOKS
 from gatewise.training.callbacks.base import Callback, CallbackList
 from gatewise.training.callbacks.base import listed as listed
@@ -17,6 +18,7 @@ from gatewise.training.callbacks.swap_ema_weights import SwapEMAWeights
 from gatewise.training.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",
