@@ -53,6 +53,27 @@ def test_types():
     assert np.abs(random.truncated_normal((N,), seed=1)).max() <= 2
 
 
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: random.randint((2,), 3, 3), "between 3 and 3 there are none"),
+        (lambda: random.uniform((2,), 0, None, dtype="int32"), "a maxval above minval"),
+        (lambda: random.categorical(np.zeros(3), 2), r"\(samples, classes\); got \(3,\)"),
+        (lambda: random.dropout(np.ones((2, 3)), 0.5, noise_shape=(2,)), r"each axis of inputs \(2, 3\); got \(2,\)"),
+    ],
+)
+def test_what_cannot_be_drawn_says_why(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()
+
+
+def test_one_number_is_an_array_too():
+    one = [random.normal, random.uniform, random.truncated_normal]
+    drawn = [f(()) for f in one] + [random.randint((), 0, 3), random.gamma((), 2.0), random.beta((), 2.0, 3.0)]
+    assert all(isinstance(y, np.ndarray) and y.shape == () for y in drawn)
+    assert all(abs(random.truncated_normal((), seed=k)) <= 2 for k in range(60))  # some are drawn again
+
+
 def test_categorical():
     logits = np.log(np.array([[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]))
     drawn = random.categorical(logits, N, seed=2)

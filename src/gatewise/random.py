@@ -197,10 +197,10 @@ def truncated_normal(
 ) -> Any:
     """Numbers from the normal distribution, none farther from the mean than two standard deviations."""
     generator = next_generator(seed)
-    drawn = generator.standard_normal(_sizes(shape))
+    drawn = np.asarray(generator.standard_normal(_sizes(shape)))
     while (beyond := np.abs(drawn) > 2).any():
         drawn[beyond] = generator.standard_normal(int(beyond.sum()))
-    return (mean + stddev * drawn).astype(dtype or config.floatx())
+    return np.asarray(mean + stddev * drawn, dtype or config.floatx())
 
 
 def randint(shape: Sequence[int], minval: Any, maxval: Any, dtype: Any = "int32", seed: Seed = None) -> Any:
