@@ -19,4 +19,4 @@ def ledger_text(model: LayerAccount, lang: str | None = None) -> str:
     lang = chosen_language(lang)
     layers = explanation_of(model, lang).sections[0]
     gates = [LstmWords(layer, words_in(lang), 2).by_gate() for layer in model.inside if layer.kind == "lstm"]
-    return text_of((layers, *gates))
+    return text_of((layers, *(section for section in gates if section is not None)))
