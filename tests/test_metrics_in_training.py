@@ -148,6 +148,15 @@ def test_the_area_is_the_share_of_pairs_in_order():
     assert metrics.AUC(num_thresholds=1000)(y_true, scores) == pytest.approx(above.mean(), abs=1e-12)
 
 
+def test_which_way_is_better():
+    """What callbacks with mode="auto" go by; as Keras has it."""
+    up = """BinaryAccuracy CategoricalAccuracy SparseTopKCategoricalAccuracy CosineSimilarity PearsonCorrelation AUC
+    Precision Recall F1Score FBetaScore R2Score BinaryIoU""".split()
+    down = "MeanSquaredError RootMeanSquaredError BinaryCrossentropy Hinge KLDivergence Poisson LogCoshError".split()
+    for direction, names in (("up", up), ("down", down), (None, ["Mean", "Sum", "TruePositives", "FalseNegatives"])):
+        assert {getattr(metrics, name)()._direction for name in names} == {direction}
+
+
 def test_thresholds_in_an_array_become_a_list():
     assert metrics.Precision(thresholds=np.array([0.25, 0.5])).get_config()["thresholds"] == [0.25, 0.5]
 

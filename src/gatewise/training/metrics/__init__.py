@@ -103,6 +103,8 @@ def _mean_of(
 class RootMeanSquaredError(Mean):
     """sqrt(mean((y_pred - y_true)^2)), the mean over everything gathered."""
 
+    _direction = "down"
+
     def __init__(self, name: str = "root_mean_squared_error", dtype: Any = None) -> None:
         super().__init__(name, dtype)
 

@@ -34,6 +34,8 @@ class AUC(ThresholdMetric):
     Source: Davis & Goadrich 2006 (interpolation of PR); Flach & Kull 2015 (gains).
     """
 
+    _direction = "up"
+
     def __init__(
         self,
         num_thresholds: int = 200,

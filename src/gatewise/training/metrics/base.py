@@ -15,7 +15,7 @@ import numpy as np
 from gatewise import autodiff, config, initializers, tree
 from gatewise.serialization import deserialize_object, serialize_object
 from gatewise.training.losses.pairs import same_rank
-from gatewise.training.metrics.pairing import check_of
+from gatewise.training.metrics.pairing import check_of, direction_of
 from gatewise.training.metrics.shapes import called
 from gatewise.variable import Variable, on_trial, structure_clock
 
@@ -27,6 +27,9 @@ class Metric:
         dtype: float type, in the configuration; default `config.floatx()`.
         name: default the class's name in snake case.
     """
+
+    _direction: str | None = None
+    """"up" where more is better, "down" where less is: what callbacks take for mode="auto"."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -198,6 +201,7 @@ class MeanMetricWrapper(Mean):
         self._fn = fn
         self._options = options
         self._check = check_of(fn)
+        self._direction = direction_of(fn)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> None:
         """Count a batch; steps where `mask` is False do not count.

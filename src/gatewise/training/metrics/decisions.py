@@ -75,6 +75,7 @@ class _Share(ThresholdMetric):
     """true_positives / (true_positives + another count), at each threshold."""
 
     _other = ""
+    _direction = "up"
 
     def __init__(
         self,
@@ -126,6 +127,8 @@ class Recall(_Share):
 
 class _At(ThresholdMetric):
     """The best of one share over all thresholds where another is at least a given level."""
+
+    _direction = "up"
 
     def __init__(self, value: Any, level: str, num_thresholds: int, class_id: Any, name: str | None, dtype: Any):
         super().__init__(dtype, name)

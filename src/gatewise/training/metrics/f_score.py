@@ -30,6 +30,7 @@ class FBetaScore(Metric):
         threshold: predictions above it are positive; None: the largest of each row is.
     """
 
+    _direction = "up"
     true_positives: Variable
     false_positives: Variable
     false_negatives: Variable

@@ -28,6 +28,8 @@ class IoU(Metric):
         sparse_y_true, sparse_y_pred: integers; if False, one number a class along `axis`, of which the largest counts.
     """
 
+    _direction = "up"
+
     def __init__(
         self,
         num_classes: int,

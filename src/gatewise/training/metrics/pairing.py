@@ -33,6 +33,10 @@ _ELEMENTS = (
     losses.log_cosh, losses.mean_absolute_error, losses.mean_absolute_percentage_error, losses.mean_squared_error,
     losses.mean_squared_logarithmic_error, losses.poisson, losses.squared_hinge, cosine_similarity,
 )  # fmt: skip
+_UP = (
+    accuracy, binary_accuracy, categorical_accuracy, top_k_categorical_accuracy, sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy, concordance_correlation, pearson_correlation, cosine_similarity,
+)  # fmt: skip
 
 Check = Callable[[Any, tuple[int, ...], tuple[int, ...]], None]
 
@@ -46,6 +50,13 @@ def check_of(fn: Any) -> Check | None:
         if fn in functions:
             return check
     return None
+
+
+def direction_of(fn: Any) -> str | None:
+    """ "up" for accuracies and correlations, "down" for losses, None for a function of the user's."""
+    if fn in _UP:
+        return "up"
+    return "down" if isinstance(fn, losses.Loss) or hasattr(fn, "total") else None
 
 
 def check_classes(metric: Any, y_true: tuple[int, ...], y_pred: tuple[int, ...]) -> None:

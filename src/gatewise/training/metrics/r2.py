@@ -31,6 +31,7 @@ class R2Score(Metric):
         num_regressors: number of inputs of the model, for the adjusted score; 0 for the plain one.
     """
 
+    _direction = "up"
     squared_sum: Variable
     sum: Variable
     total_mse: Variable
