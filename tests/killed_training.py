@@ -3,6 +3,7 @@
 It writes the bits of all weights and of the optimizer to OUT when it has come to its end.
 """
 
+import os
 import sys
 import time
 
@@ -50,8 +51,9 @@ def main(folder, out, save_freq="epoch", seconds="0"):
         ],
     )  # fmt: skip
     bits = [array.tobytes().hex() for array in [*model.get_weights(), *model.optimizer.get_weights()]]
-    with open(out, "w", encoding="utf-8") as file:
+    with open(f"{out}.part", "w", encoding="utf-8") as file:
         file.write("\n".join([*bits, repr(history.epoch), repr(history.history)]))
+    os.replace(f"{out}.part", out)  # the killer may strike here too
 
 
 if __name__ == "__main__":

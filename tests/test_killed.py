@@ -191,6 +191,13 @@ def test_a_read_only_folder(tmp_path):
         finished(tmp_path / "a", compiled())
 
 
+def test_what_a_kill_left_half_written_is_cleared_away(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".latest.backup.0123abcd.tmp").write_bytes(b"half")
+    finished(tmp_path / "a", compiled())
+    assert not (tmp_path / "a").exists()
+
+
 def test_what_does_not_fit_is_refused_and_changes_nothing(tmp_path):
     crashed(tmp_path)
     other = gatewise.Sequential([gatewise.Input((5, 3)), layers.LSTM(2), layers.Dense(1)])

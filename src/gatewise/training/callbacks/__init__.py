@@ -15,6 +15,7 @@ from gatewise.training.callbacks.progbar_logger import ProgbarLogger
 from gatewise.training.callbacks.pruning import PruningCallback, TrialPruned
 from gatewise.training.callbacks.remote_monitor import RemoteMonitor
 from gatewise.training.callbacks.swap_ema_weights import SwapEMAWeights
+from gatewise.training.callbacks.tensorboard import TensorBoard
 from gatewise.training.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ReduceLROnPlateau",
     "RemoteMonitor",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
     "TrialPruned",
 ]

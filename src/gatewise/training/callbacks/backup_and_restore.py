@@ -73,6 +73,9 @@ class BackupAndRestore(Callback):
                 "give it an Input, or call it on a batch first."
             )
         self._latest.parent.mkdir(parents=True, exist_ok=True)
+        for path in (self._latest, self._previous):
+            for cut_short in path.parent.glob(f".{path.name}.*.tmp"):  # of a process killed while it wrote
+                cut_short.unlink(missing_ok=True)
         for path, other in ((self._latest, self._previous), (self._previous, None)):
             if path.exists() and self._restored(path, other):
                 return

@@ -1,0 +1,185 @@
+"""What TensorBoard shows: event files with the course of training and the weights."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import numpy as np
+
+from gatewise.training.callbacks.base import Callback
+
+
+class TensorBoard(Callback):
+    """Write event files for TensorBoard, into the folders "train" and "validation"; needs tensorboardX.
+
+    Scalars are named as Keras names them: "epoch_loss", "epoch_learning_rate"; "batch_loss" by batches;
+    "evaluation_loss_vs_iterations" by steps of the optimizer.
+
+    Args:
+        log_dir: the folder.
+        histogram_freq: every how many epochs histograms of all weights are written; 0: never.
+        write_graph: write the model's structure.
+        write_images: with the histograms, write the weights as images too.
+        write_steps_per_second: write how many steps a second there were.
+        update_freq: "epoch"; or "batch", or every how many batches, for scalars by batches too.
+        profile_batch: 0; there is no profiler here.
+        embeddings_freq: every how many epochs the weights of Embedding layers are written for the projector.
+        embeddings_metadata: for the projector, a file with a label in each line, or {layer's name: file}.
+
+    Raises:
+        ImportError: if tensorboardX is not installed.
+        ValueError: for arguments that cannot be used.
+    """
+
+    state_names = ("_train_batch", "_test_batch")
+
+    def __init__(
+        self,
+        log_dir: Any = "logs",
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
+        update_freq: Any = "epoch",
+        profile_batch: Any = 0,
+        embeddings_freq: int = 0,
+        embeddings_metadata: Any = None,
+    ) -> None:
+        if profile_batch not in (0, None):
+            raise ValueError(
+                f"TensorBoard: profile_batch is 0, as there is no profiler here; got {profile_batch!r}. Python's own, "
+                "python -m cProfile, or py-spy, shows where time goes."
+            )
+        update_freq = 1 if update_freq == "batch" else update_freq
+        if update_freq != "epoch" and (isinstance(update_freq, bool) or not isinstance(update_freq, int)):
+            raise ValueError(
+                f"TensorBoard: update_freq is 'epoch', 'batch' or a number of batches; got {update_freq!r}."
+            )
+        self.log_dir = os.fspath(log_dir)
+        self.histogram_freq = histogram_freq
+        self.write_graph = write_graph
+        self.write_images = write_images
+        self.write_steps_per_second = write_steps_per_second
+        self.update_freq: Any = update_freq
+        self.embeddings_freq = embeddings_freq
+        self.embeddings_metadata = embeddings_metadata
+        self._make_writer = _writer_class()
+        self._writers: dict[str, Any] = {}
+        self._train_batch = self._test_batch = 0
+        self._batch_began = self._epoch_began = 0.0
+        self._iterations_before = 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._train_batch = 0
+        if self.write_graph and hasattr(self.model, "to_json"):
+            _write_structure(self._writer("train"), self.model.to_json())
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._iterations_before = int(self.model.optimizer.iterations)
+        self._epoch_began = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._train_batch += 1
+        self._batch_began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self.update_freq == "epoch" or self._train_batch % self.update_freq:
+            return
+        told = dict(logs or {})
+        if self.write_steps_per_second:
+            told["steps_per_second"] = 1 / (time.perf_counter() - self._batch_began)
+        self._scalars("train", "batch_", told, self._train_batch)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs = logs or {}
+        trained = {name: value for name, value in logs.items() if not name.startswith("val_")}
+        trained["learning_rate"] = float(self.model.optimizer.learning_rate)
+        if self.write_steps_per_second:
+            steps = int(self.model.optimizer.iterations) - self._iterations_before
+            trained["steps_per_second"] = steps / (time.perf_counter() - self._epoch_began)
+        self._scalars("train", "epoch_", trained, epoch)
+        held_out = {name[4:]: value for name, value in logs.items() if name.startswith("val_")}
+        if held_out:
+            self._scalars("validation", "epoch_", held_out, epoch)
+        if self.histogram_freq and epoch % self.histogram_freq == 0:
+            self._write_weights(epoch)
+        if self.embeddings_freq and epoch % self.embeddings_freq == 0:
+            self._write_embeddings(epoch)
+        for writer in self._writers.values():
+            writer.flush()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        if self.model.optimizer is None:
+            return
+        told = {f"{name}_vs_iterations": value for name, value in (logs or {}).items()}
+        self._scalars("validation", "evaluation_", told, int(self.model.optimizer.iterations))
+        self._writers["validation"].flush()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        for writer in self._writers.values():
+            writer.close()
+        self._writers = {}
+
+    def _writer(self, part: str) -> Any:
+        if part not in self._writers:
+            self._writers[part] = self._make_writer(os.path.join(self.log_dir, part))
+        return self._writers[part]
+
+    def _scalars(self, part: str, prefix: str, told: dict[str, Any], step: int) -> None:
+        writer = self._writer(part)
+        for name, value in told.items():
+            if np.ndim(value) == 0:
+                writer.add_scalar(prefix + name, float(value), step)
+
+    def _write_weights(self, epoch: int) -> None:
+        writer = self._writer("train")
+        for weight in self.model.weights:
+            name = weight.path.replace(":", "_")
+            values = weight.numpy()
+            if values.dtype.kind == "f" and np.isfinite(values).all() and values.size:
+                writer.add_histogram(f"{name}/histogram", values, epoch, bins="auto")
+                image = np.atleast_2d(values.squeeze())
+                if self.write_images and image.ndim == 2:
+                    spread = float(np.ptp(image)) or 1.0
+                    writer.add_image(f"{name}/image", ((image - image.min()) / spread)[None].astype("float32"), epoch)
+
+    def _write_embeddings(self, epoch: int) -> None:
+        for layer in self.model.layers:
+            if type(layer).__name__ != "Embedding":
+                continue
+            table, source = np.asarray(layer.embeddings), self.embeddings_metadata
+            source = source.get(layer.name) if isinstance(source, dict) else source
+            labels = None
+            if source is not None:
+                with open(source, encoding="utf-8") as file:
+                    labels = file.read().splitlines()
+                if len(labels) != len(table):
+                    raise ValueError(
+                        f"TensorBoard: {source} has {len(labels)} labels, and layer '{layer.name}' {len(table)} rows."
+                    )
+            self._writer("train").add_embedding(table, metadata=labels, tag=layer.name, global_step=epoch)
+
+
+def _writer_class() -> Any:
+    try:
+        from tensorboardX import SummaryWriter  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ImportError(
+            "TensorBoard writes its files with tensorboardX, which is not installed: "
+            'pip install "gatewise[tensorboard]"'
+        ) from None
+    return SummaryWriter
+
+
+def _write_structure(writer: Any, text: str) -> None:
+    """The model's configuration, which TensorBoard's page of graphs draws."""
+    from tensorboardX.proto import summary_pb2, tensor_pb2, types_pb2  # pyright: ignore[reportMissingImports]
+
+    kind = summary_pb2.SummaryMetadata(
+        plugin_data=summary_pb2.SummaryMetadata.PluginData(plugin_name="graph_keras_model", content=b"1")
+    )
+    tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=[text.encode()])
+    value = summary_pb2.Summary.Value(tag="keras", metadata=kind, tensor=tensor)
+    writer.file_writer.add_summary(summary_pb2.Summary(value=[value]), 0)

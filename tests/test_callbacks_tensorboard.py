@@ -1,0 +1,89 @@
+"""The TensorBoard callback: event files, read back by TensorBoard's own reader."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+import gatewise
+from gatewise import callbacks, layers
+from training_models import data, forecaster
+
+X, Y = data(6)
+
+
+def read(folder):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(folder), size_guidance={"scalars": 0, "histograms": 0, "tensors": 0, "images": 0})
+    found.Reload()
+    return found
+
+
+def scalars(found, tag):
+    return [(event.step, event.value) for event in found.Scalars(tag)]
+
+
+def trained(folder, model=None, x=X, **settings):
+    pytest.importorskip("tensorboardX")
+    model = model or forecaster()
+    model.compile("sgd", "mse", metrics=["mae"])
+    chosen = [callbacks.TensorBoard(folder, **settings)]
+    history = model.fit(x, Y, batch_size=2, epochs=3, validation_data=(x, Y), verbose=0, callbacks=chosen)
+    return model, history.history
+
+
+def test_scalars(tmp_path):
+    _, history = trained(tmp_path, update_freq=2, write_steps_per_second=True)
+    train, held_out = read(tmp_path / "train"), read(tmp_path / "validation")
+    for name in ("loss", "mae"):
+        assert scalars(train, f"epoch_{name}") == [(k, pytest.approx(v)) for k, v in enumerate(history[name])]
+        val = history[f"val_{name}"]
+        assert scalars(held_out, f"epoch_{name}") == [(k, pytest.approx(v)) for k, v in enumerate(val)]
+        found = scalars(held_out, f"evaluation_{name}_vs_iterations")
+        assert found == [(3 * k + 3, pytest.approx(v)) for k, v in enumerate(val)]
+        assert [step for step, _ in scalars(train, f"batch_{name}")] == [2, 4, 6, 8]
+    assert scalars(train, "epoch_learning_rate") == [(k, pytest.approx(0.01)) for k in range(3)]
+    assert all(value > 0 for _, value in scalars(train, "epoch_steps_per_second"))
+
+
+def test_histograms_images_and_the_structure(tmp_path):
+    model, _ = trained(tmp_path, histogram_freq=2, write_images=True)
+    found = read(tmp_path / "train")
+    for weight in model.weights:
+        events = found.Histograms(f"{weight.path}/histogram")
+        assert [event.step for event in events] == [0, 2]
+        last = events[-1].histogram_value
+        values = weight.numpy()
+        assert last.num == values.size and last.sum == pytest.approx(float(values.sum()), abs=1e-5)
+        assert (last.min, last.max) == (pytest.approx(values.min()), pytest.approx(values.max()))
+        assert len(found.Images(f"{weight.path}/image")) == 2
+    (structure,) = found.Tensors("keras")
+    told = json.loads(structure.tensor_proto.string_val[0])
+    assert told["class_name"] == "Sequential" and len(told["config"]["layers"]) == 3
+
+
+def test_embeddings(tmp_path):
+    model = gatewise.Sequential([gatewise.Input((4,)), layers.Embedding(5, 2, name="words"), layers.LSTM(2)])
+    model.add(layers.Dense(1))
+    (tmp_path / "labels.tsv").write_text("a\nb\nc\nd\ne\n")
+    numbers = np.arange(24).reshape(6, 4) % 5
+    trained(
+        tmp_path / "logs", model, numbers, embeddings_freq=2, embeddings_metadata={"words": tmp_path / "labels.tsv"}
+    )
+    assert "words" in (tmp_path / "logs" / "train" / "projector_config.pbtxt").read_text()
+    (tmp_path / "labels.tsv").write_text("a\n")
+    with pytest.raises(ValueError, match="has 1 labels, and layer 'words' 5 rows"):
+        trained(tmp_path / "more", model, numbers, embeddings_freq=2, embeddings_metadata=str(tmp_path / "labels.tsv"))
+
+
+def test_what_is_refused(monkeypatch):
+    with pytest.raises(ValueError, match="profile_batch is 0"):
+        callbacks.TensorBoard(profile_batch=(2, 3))
+    with pytest.raises(ValueError, match="update_freq is 'epoch', 'batch' or a number"):
+        callbacks.TensorBoard(update_freq="step")
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ImportError, match=r"pip install \"gatewise\[tensorboard\]\""):
+        callbacks.TensorBoard()
