@@ -66,6 +66,7 @@ class TensorBoard(Callback):
         self.embeddings_freq = embeddings_freq
         self.embeddings_metadata = embeddings_metadata
         self._make_writer = _writer_class()
+        self._labels: dict[str, list[str] | None] = {}
         self._writers: dict[str, Any] = {}
         self._train_batch = self._test_batch = 0
         self._batch_began = self._epoch_began = 0.0
@@ -73,6 +74,8 @@ class TensorBoard(Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._train_batch = 0
+        if self.embeddings_freq:
+            self._labels = {layer.name: self._labels_of(layer) for layer in self._embeddings()}
         if self.write_graph and hasattr(self.model, "to_json"):
             _write_structure(self._writer("train"), self.model.to_json())
 
@@ -145,21 +148,29 @@ class TensorBoard(Callback):
                     spread = float(np.ptp(image)) or 1.0
                     writer.add_image(f"{name}/image", ((image - image.min()) / spread)[None].astype("float32"), epoch)
 
+    def _embeddings(self) -> list[Any]:
+        return [layer for layer in self.model.layers if type(layer).__name__ == "Embedding"]
+
+    def _labels_of(self, layer: Any) -> list[str] | None:
+        """The labels of a layer's rows, read before anything is written."""
+        source = self.embeddings_metadata
+        source = source.get(layer.name) if isinstance(source, dict) else source
+        if source is None:
+            return None
+        with open(source, encoding="utf-8") as file:
+            labels = file.read().splitlines()
+        if len(labels) != layer.input_dim:
+            raise ValueError(
+                f"TensorBoard: {source} has {len(labels)} labels, and layer '{layer.name}' {layer.input_dim} rows."
+            )
+        return labels
+
     def _write_embeddings(self, epoch: int) -> None:
-        for layer in self.model.layers:
-            if type(layer).__name__ != "Embedding":
-                continue
-            table, source = np.asarray(layer.embeddings), self.embeddings_metadata
-            source = source.get(layer.name) if isinstance(source, dict) else source
-            labels = None
-            if source is not None:
-                with open(source, encoding="utf-8") as file:
-                    labels = file.read().splitlines()
-                if len(labels) != len(table):
-                    raise ValueError(
-                        f"TensorBoard: {source} has {len(labels)} labels, and layer '{layer.name}' {len(table)} rows."
-                    )
-            self._writer("train").add_embedding(table, metadata=labels, tag=layer.name, global_step=epoch)
+        for layer in self._embeddings():
+            table = layer.get_weights()[0]
+            self._writer("train").add_embedding(
+                table, metadata=self._labels[layer.name], tag=layer.name, global_step=epoch
+            )
 
 
 def _writer_class() -> Any:
