@@ -108,11 +108,16 @@ class ModelCheckpoint(MonitorCallback):
         path = Path(self._filled(epoch, logs))
         if self.save_best_only and not self._got_better(epoch, logs):
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if self.save_weights_only:
-            self.model.save_weights(path, overwrite=True)
-        else:
-            self.model.save(path, overwrite=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (self.model.save_weights if self.save_weights_only else self.model.save)(path, overwrite=True)
+        except OSError as error:
+            if error.errno is None:  # a message of the library's own, which says it all
+                raise
+            kept = "The file before it is as it was" if path.exists() else "There is none before it"
+            raise OSError(
+                error.errno, f"ModelCheckpoint could not save {path}: {error.strerror or error}. {kept}"
+            ) from error
         if self.verbose:
             print(f"Epoch {epoch + 1}: saved as {path}.")
 
