@@ -1,10 +1,17 @@
 """keras.callbacks: see `gatewise.training.callbacks`."""
 
-from gatewise.training.callbacks import *  # noqa: F403
-from gatewise.training.callbacks import __all__  # noqa: F401
+from typing import TYPE_CHECKING, Any
+
+from gatewise.training import callbacks as _callbacks
+from gatewise.training.callbacks import __all__ as __all__
+
+if TYPE_CHECKING:
+    from gatewise.training.callbacks import *  # noqa: F403
 
 
-def __getattr__(name: str) -> object:
-    from gatewise import suggest
+def __getattr__(name: str) -> Any:
+    return getattr(_callbacks, name)
 
-    raise suggest.missing("gatewise.callbacks", "callback", name, [known for known in __all__ if known[0].isupper()])
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -12,7 +12,7 @@ from typing import Any
 
 from gatewise.arguments import apart_from
 from gatewise.training import data
-from gatewise.training.callbacks import CallbackList, History, ProgbarLogger, listed
+from gatewise.training.callbacks import CallbackList, History, listed
 from gatewise.training.data import ArrayBatches, Batch, IterableBatches
 from gatewise.training.interrupt import finishing_the_step
 from gatewise.training.progress import Progress, verbosity
@@ -294,7 +294,7 @@ class _Run:
 
 def _progress(verbose: int, epochs: int | None, chosen: list[Any]) -> tuple[int, Progress]:
     """How much is to be printed, and what prints it: nothing where a `ProgbarLogger` among the callbacks does."""
-    takes_over = any(isinstance(callback, ProgbarLogger) for callback in chosen)
+    takes_over = any(getattr(callback, "prints_progress", False) for callback in chosen)
     return verbose, Progress(0 if takes_over else verbose, epochs)
 
 

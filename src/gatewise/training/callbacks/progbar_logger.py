@@ -11,6 +11,8 @@ from gatewise.training.progress import Progress
 class ProgbarLogger(Callback):
     """Print what fit, evaluate and predict print by themselves; given among the callbacks, it takes their place."""
 
+    prints_progress = True  # fit prints nothing by itself beside it
+
     def __init__(self) -> None:
         self._progress: Progress | None = None
         self._in_fit = False
