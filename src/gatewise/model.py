@@ -152,7 +152,7 @@ class Model(Trainer, Layer):
 
     def reset_states(self) -> None:
         """Set the states of all stateful layers, at any depth, to zero."""
-        for layer in all_layers(self):
+        for layer in self.with_sublayers():
             if not isinstance(layer, Model) and getattr(layer, "stateful", False):
                 layer.reset_states()  # type: ignore[attr-defined]
 
@@ -228,15 +228,3 @@ def _are_functional(args: tuple, kwargs: dict[str, Any]) -> bool:
     if "inputs" in kwargs or "outputs" in kwargs:
         return True
     return len(args) >= 2
-
-
-def all_layers(layer: Layer) -> list[Layer]:
-    """The layer and all layers inside it, at any depth."""
-    found: dict[int, Layer] = {}
-    stack = [layer]
-    while stack:
-        current = stack.pop()
-        if id(current) not in found:
-            found[id(current)] = current
-            stack.extend(reversed(current.sublayers()))
-    return list(found.values())

@@ -161,6 +161,17 @@ class WeightOwner(Saveable):
                         found.setdefault(id(item), item)
         return list(found.values())
 
+    def with_sublayers(self) -> list[Any]:
+        """The layer and all layers inside it, at any depth, each once."""
+        found: dict[int, Any] = {}
+        stack: list[Any] = [self]
+        while stack:
+            current = stack.pop()
+            if id(current) not in found:
+                found[id(current)] = current
+                stack.extend(reversed(current.sublayers()))
+        return list(found.values())
+
     def _own_variables(self) -> list[Variable]:
         found = {id(v): v for v in self._variables}
         for key, value in vars(self).items():

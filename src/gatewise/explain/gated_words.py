@@ -76,7 +76,8 @@ class GatedWords:
         letters = _("F = {F} is the number of features at each step, H = {H} is `units`.").format(F=self.F, H=self.H)
         projected = account.options.get("projection_units")
         if projected:
-            letters += " " + _("P = {P} is `projection_units`, the length of h.").format(P=projected)
+            length = _("P = {P} is `projection_units`, the length of h.").format(P=projected)
+            letters = self.words.joined(letters, length)
         formulas = Formulas((written(account.arithmetic, letters=True), equation(account.arithmetic)))
         return [formulas, Paragraph(self.words.joined(letters, self.why_so_many()))]
 

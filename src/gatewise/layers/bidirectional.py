@@ -106,13 +106,13 @@ class Bidirectional(SequenceLayer):
     # --- the layer -------------------------------------------------------------------------------------------
 
     def build(self, input_shape: Any) -> None:
+        self._check_that_outputs_merge(input_shape)
         self.forward_layer.ensure_built([tuple(input_shape)])
         self.backward_layer.ensure_built([tuple(input_shape)])
 
     def check_inputs(self, shapes: Sequence[Any]) -> None:
         for layer, own in zip(self._both(), self._halves(shapes), strict=True):
             layer.check_inputs(own)
-        self._check_that_outputs_merge(shapes[0])
 
     def _check_that_outputs_merge(self, shape: Any) -> None:
         if self.merge_mode in ("concat", None):

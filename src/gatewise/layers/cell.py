@@ -95,7 +95,7 @@ class Cell(Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         shape = input_shape if tree.is_shape(input_shape) else input_shape[0]
         states = [(shape[0], *state) for state in self.state_shapes]
-        return [(shape[0], *_as_shape(self.output_size)), tree.fill(self._state_tree(), states)]
+        return [(shape[0], *as_shape(self.output_size)), tree.fill(self._state_tree(), states)]
 
     def _state_tree(self) -> Any:
         """The nesting in which one step returns the states: a list even of one."""
@@ -336,5 +336,6 @@ def one_by_one(trace: Callable[..., Any], x: np.ndarray, states: Sequence[Any], 
     return (np.concatenate(outputs, axis=1) if every_step else None), states[0], list(states)
 
 
-def _as_shape(size: Any) -> tuple[int, ...]:
+def as_shape(size: Any) -> tuple[int, ...]:
+    """What a cell gives as a size, a number or several, as a shape without the batch."""
     return tuple(size) if isinstance(size, list | tuple) else (size,)

@@ -15,7 +15,7 @@ from gatewise import probing, tree
 from gatewise.arguments import CallArguments
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
-from gatewise.layers.cell import Cell, added
+from gatewise.layers.cell import Cell, added, as_shape
 
 
 def knows_sequences(cell: Any) -> bool:
@@ -46,7 +46,7 @@ def output_shape(cell: Any, dtype: str) -> tuple[int, ...]:
     if size is None:
         first = next(tree.leaves(initial_states(cell, 1, dtype)))
         return tuple(first.shape[1:])
-    return tuple(size) if isinstance(size, list | tuple) else (int(size),)
+    return as_shape(size)
 
 
 def make_late_weights(cell: Any, step_shape: Sequence[Any]) -> None:
@@ -62,16 +62,12 @@ def initial_states(cell: Any, batch: int, dtype: str) -> list[Any]:
     """The states a cell begins with, in a list: its own `get_initial_state`, or zeros."""
     own = getattr(cell, "get_initial_state", None)
     if own is None:
-        zeros = tree.map_leaves(lambda size: np.zeros((batch, *_as_shape(size)), dtype), cell.state_size)
+        zeros = tree.map_leaves(lambda size: np.zeros((batch, *as_shape(size)), dtype), cell.state_size)
     else:
         known = inspect.signature(own).parameters
         zeros = own(**{k: v for k, v in {"batch_size": batch, "dtype": dtype}.items() if k in known})
         zeros = tree.map_leaves(np.asarray, zeros)
     return list(zeros) if isinstance(zeros, list | tuple) else [zeros]
-
-
-def _as_shape(size: Any) -> tuple[int, ...]:
-    return tuple(size) if isinstance(size, np.ndarray) else (int(size),)
 
 
 def _begin(cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any) -> tuple[np.ndarray, list, Any]:

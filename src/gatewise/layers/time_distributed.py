@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,7 +76,7 @@ class TimeDistributed(Layer):
         """What the layers inside do that keeps steps from running together as one batch."""
         stamp, traits = self._known_traits
         if stamp != structure_clock.stamp:
-            inside = list(_all_layers(self.layer))
+            inside = self.layer.with_sublayers()
             traits = _Traits(
                 stateful=any(getattr(layer, "stateful", False) for layer in inside),
                 mixing=any(layer.mixes_samples for layer in inside),
@@ -165,10 +165,3 @@ class TimeDistributed(Layer):
             layer if isinstance(layer, Layer) else serialization.deserialize_object(layer, kind="layer"),
             **config,
         )
-
-
-def _all_layers(layer: Layer) -> Iterator[Layer]:
-    """The layer and those inside it, at any depth."""
-    yield layer
-    for inner in layer.sublayers():
-        yield from _all_layers(inner)

@@ -10,7 +10,7 @@ import numpy as np
 from gatewise.functional import Functional
 from gatewise.graph import Graph, Node, SymbolicTensor
 from gatewise.layers.embedding import Embedding
-from gatewise.model import Model, all_layers
+from gatewise.model import Model
 from gatewise.stepper import CannotStep, LayerUse, Stepper
 
 
@@ -138,7 +138,7 @@ class Plan:
                 slots[id(node.mask)] = self.new_slot(False)
                 self.constants[slots[id(node.mask)]] = node.mask
             mask = slots[id(node.mask)]
-        if not use.is_timed and any(getattr(layer, "stateful", False) for layer in all_layers(node.layer)):
+        if not use.is_timed and any(getattr(layer, "stateful", False) for layer in node.layer.with_sublayers()):
             raise self._refusal(node, name, "it is stateful, and its input does not follow the stream's steps")
         try:
             stepper = node.layer.stepper(use)
