@@ -13,7 +13,7 @@ import gatewise
 ROOT = pathlib.Path(gatewise.__file__).parent
 
 ROOMS = [
-    ["version", "suggest", "config", "kernels"],
+    ["version", "suggest", "lazy", "config", "kernels"],
     ["variable", "autodiff", "tree", "context", "masks", "arguments", "validation", "serialization", "random"]
     + ["activations", "initializers", "regularizers", "constraints", "configuration", "saveable", "weights"]
     + ["graph", "added_ends", "input_spec", "described", "ragged", "stepper", "operation_stepper", "ctc"],
