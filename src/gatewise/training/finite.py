@@ -31,10 +31,10 @@ def warn_about(model: Any, batch: Any, names: tuple[str, str] = ("x", "y"), also
     """
 
     def of_target(k: int, y: np.ndarray) -> Any:
-        return _mask_of_target(model, batch, k, y)
+        return mask_of_target(model, batch, k, y)
 
     found = [
-        warn_if_not_finite(batch.x, names[0], lambda k, x: _own_mask(model, k, x)),
+        warn_if_not_finite(batch.x, names[0], lambda k, x: own_mask(model, k, x)),
         warn_if_not_finite(batch.y or [], names[1], of_target),
         also_weights and warn_if_not_finite(batch.weights or [], "sample_weight"),
     ]
@@ -53,11 +53,11 @@ def warn_if_not_finite(arrays: Sequence[Any], what: str, counted: Counted | None
         if array is None or array.dtype.kind != "f" or isinstance(array, np.memmap):
             continue
         if isinstance(array, Ragged):
-            places = [(n, *place) for n, row in enumerate(array.sequences) for place in _places(row[None], k, counted)]
+            places = [(n, *place) for n, row in enumerate(array.sequences) for place in places_of(row[None], k, counted)]
             first = None if not places else array.sequences[places[0][0]][places[0][2:]]
             places = [(n, *rest) for n, _, *rest in places]
         else:
-            places = _places(array, k, counted)
+            places = places_of(array, k, counted)
             first = array[places[0]] if places else None
         if places:
             label = what if len(arrays) == 1 else f"{what}[{k}]"
@@ -72,7 +72,7 @@ def warn_if_not_finite(arrays: Sequence[Any], what: str, counted: Counted | None
     return False
 
 
-def _places(array: np.ndarray, k: int, counted: Counted | None) -> list[tuple[int, ...]]:
+def places_of(array: np.ndarray, k: int, counted: Counted | None) -> list[tuple[int, ...]]:
     """Where the k-th array is not finite in steps that count."""
     # A finite sum proves that every element is finite, in one pass without a temporary array.
     with np.errstate(all="ignore"):
@@ -85,7 +85,7 @@ def _places(array: np.ndarray, k: int, counted: Counted | None) -> list[tuple[in
     return [tuple(place) for place in np.argwhere(bad).tolist()]
 
 
-def _own_mask(model: Any, k: int, x: np.ndarray) -> Any:
+def own_mask(model: Any, k: int, x: np.ndarray) -> Any:
     """Which steps of the model's k-th input count, where all that it goes into are layers that make masks."""
     given = (getattr(model, "inputs", None) or [None] * (k + 1))[k]
     users = [] if given is None else model.readers_of(given)
@@ -94,10 +94,10 @@ def _own_mask(model: Any, k: int, x: np.ndarray) -> Any:
     return np.logical_or.reduce([layer.compute_mask(x, None) for layer in users])
 
 
-def _mask_of_target(model: Any, batch: Any, k: int, y: np.ndarray) -> Any:
+def mask_of_target(model: Any, batch: Any, k: int, y: np.ndarray) -> Any:
     """Which steps of the k-th target count, where an input's mask comes out with the k-th output."""
     for j, x in enumerate(batch.x):
-        mask = None if isinstance(x, Ragged) or y.ndim < 2 else _own_mask(model, j, x)
+        mask = None if isinstance(x, Ragged) or y.ndim < 2 else own_mask(model, j, x)
         if mask is not None and mask.shape == y.shape[: mask.ndim]:
             outputs = model.compute([one[:1] for one in batch.x], None, False, batch.structure)
             out = masks.mask_of((outputs if isinstance(outputs, list) else [outputs])[k])
