@@ -13,7 +13,7 @@ import gatewise
 ROOT = pathlib.Path(gatewise.__file__).parent
 
 ROOMS = [
-    ["version", "suggest", "lazy", "config", "kernels"],
+    ["version", "suggest", "lazy", "config", "kernels", "products"],
     ["variable", "autodiff", "tree", "context", "masks", "arguments", "validation", "serialization", "random"]
     + ["activations", "initializers", "regularizers", "constraints", "configuration", "saveable", "weights"]
     + ["graph", "added_ends", "input_spec", "described", "ragged", "stepper", "operation_stepper", "ctc"],
@@ -23,7 +23,7 @@ ROOMS = [
     ["training", "losses", "metrics", "optimizers", "callbacks"],
     ["model", "functional"],
     ["sequential"],
-    ["model_config", "keras2_config", "files", "explain", "compat", "demo", "cli", "utils", "models", "saving"]
+    ["model_config", "keras2_config", "files", "explain", "compat", "demo", "cli", "utils", "data", "preprocessing", "models", "saving"]
     + ["streaming", "__main__"],
 ]  # fmt: skip
 """The rooms of the house, from the ground up: a module imports from its own room and those before it."""

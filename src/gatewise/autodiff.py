@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gatewise import tree
+from gatewise import products, tree
 
 Pullback = Callable[..., Any]
 _Class = TypeVar("_Class")
@@ -84,7 +84,12 @@ def vjp(fn: Callable[..., Any], *args: Any) -> tuple[Any, Pullback]:
         # The arguments ride along, so that an output which depends on none of them is still part of the trace.
         return traced_tuple((boxes, *((y,) if single else y)))
 
-    back, (_, *ys) = _make_vjp()(packed, tuple(arrays[k] for k in active))
+    make_vjp = _make_vjp()
+    _asked.depth += 1
+    try:
+        back, (_, *ys) = make_vjp(packed, tuple(arrays[k] for k in active))
+    finally:
+        _asked.depth -= 1
     container = shape_of_y[0]
     nothing = tuple(np.zeros_like(arrays[k]) for k in active)
 
@@ -230,8 +235,19 @@ def _chosen(condition: np.ndarray, x1: Any, x2: Any) -> tuple[Any, Pullback]:
     return np.where(condition, x1, x2), pullback
 
 
-_OURS: dict[str, Callable[..., Any]] = {"where": _where}
-"""Functions of NumPy whose derivative in autograd is wrong."""
+def _product(name: str, x1: Any, x2: Any, *static: Any, **more: Any) -> Any:
+    """A product of two arrays, of which one is traced, by the kernels: NumPy's last bits depend on its threads."""
+    if not products.takes(plain(x1), plain(x2)):
+        return getattr(traced_numpy_module(), name)(x1, x2, *static, **more)
+    forward = products.FORWARDS[name]
+    return apply(lambda a, b: forward(a, b, *static, **more), x1, x2)
+
+
+_OURS: dict[str, Callable[..., Any]] = {
+    "where": _where,
+    **{name: functools.partial(_product, name) for name in products.FORWARDS},
+}
+"""Functions of NumPy whose derivative in autograd is wrong, or whose sums depend on the number of threads."""
 
 
 def _has_derivative(function: Any) -> bool:
@@ -272,7 +288,32 @@ def _make_vjp() -> Callable[..., Any]:
     if not hasattr(ArrayBox, "__array_function__"):
         # autograd's arrays answer np.tanh (a ufunc) but not np.mean or np.concatenate; users write both.
         ArrayBox.__array_function__ = _call_traced_form  # type: ignore[attr-defined]
+        _give_products(ArrayBox)
     return make_vjp
+
+
+def _give_products(box: Any) -> None:
+    """Within `vjp`, `x @ w` and `np.matmul` of traced values are products by the kernels.
+
+    Outside of it autograd's arrays do what they did: it may serve others in the same program.
+    """
+
+    def by_kernels(own: Callable[..., Any], name: str, turned: bool = False) -> Callable[..., Any]:
+        def product(self: Any, other: Any) -> Any:
+            if not _asked.depth:
+                return own(self, other)
+            return _product(name, *((other, self) if turned else (self, other)))
+
+        return product
+
+    def of_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if ufunc is np.matmul and method == "__call__" and not kwargs and _asked.depth:
+            return _product("matmul", *inputs)
+        return own_ufunc(self, ufunc, method, *inputs, **kwargs)
+
+    own_ufunc, box.__array_ufunc__ = box.__array_ufunc__, of_ufunc
+    box.__matmul__ = by_kernels(box.__matmul__, "matmul")
+    box.__rmatmul__ = by_kernels(box.__rmatmul__, "matmul", turned=True)
 
 
 def _call_traced_form(_self: Any, function: Any, _types: Any, args: Any, kwargs: Any) -> Any:
@@ -292,10 +333,11 @@ def _call_traced_form(_self: Any, function: Any, _types: Any, args: Any, kwargs:
 
 
 class _Asked(threading.local):
-    """NumPy's functions that are being called in their traced form on this thread."""
+    """NumPy's functions that are being called in their traced form on this thread, and how many `vjp` run there."""
 
     def __init__(self) -> None:
         self.functions: list[Any] = []
+        self.depth = 0
 
 
 _asked = _Asked()

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import config
+from gatewise import config, products
 from gatewise.random import SeedGenerator, default_seed, next_generator
 from gatewise.serialization import Registry, deserialize_object, serialize_object
 
@@ -354,9 +354,7 @@ class Orthogonal(_Random):
             raise ValueError(f"Orthogonal needs a shape of two axes or more; got {tuple(shape)}.")
         rows, columns = math.prod(shape[:-1]), shape[-1]
         normal = self.generator().standard_normal((max(rows, columns), min(rows, columns)))
-        q, r = np.linalg.qr(normal)
-        # QR fixes columns up to sign only; with the diagonal of r positive, q is uniform over all such matrices.
-        q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)
+        q = products.orthonormal(normal)  # uniform over all such matrices
         q = q.T if rows < columns else q
         return (self.gain * q).reshape(tuple(shape)).astype(dtype or config.floatx())
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import autodiff, config
+from gatewise import autodiff, config, products
 from gatewise.serialization import Registry
 
 Pair = tuple[Any, Callable[..., Any]]
@@ -126,13 +126,13 @@ class OrthogonalRegularizer(_HandDerived):
         rows = x if self.mode == "rows" else x.T
         inverse_norm = 1 / np.maximum(np.sqrt(np.sum(rows * rows, axis=1, keepdims=True)), _SMALLEST_NORM)
         unit = rows * inverse_norm
-        cosines = unit @ unit.T
+        cosines = products.matmul(unit, unit.T)
         np.fill_diagonal(cosines, 0)
         n = len(rows)
         scale = self.factor / max(n * (n - 1), 1)  # each pair is in `cosines` twice
 
         def pullback(d_penalty: Any = 1.0) -> Any:
-            d_unit = (2 * scale * d_penalty) * (np.sign(cosines) @ unit)
+            d_unit = (2 * scale * d_penalty) * products.matmul(np.sign(cosines), unit)
             along = np.sum(d_unit * unit, axis=1, keepdims=True)
             d_rows = ((d_unit - unit * along) * inverse_norm).astype(x.dtype, copy=False)
             return d_rows if self.mode == "rows" else d_rows.T

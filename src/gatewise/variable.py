@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise import autodiff, config
+from gatewise import autodiff, config, products
 
 _ALIGNMENT_BYTES = 64
 _stamps = itertools.count(1)
@@ -208,6 +208,8 @@ class Variable:
         return {**self.__dict__, "array": self.array.copy(), "store": None, "_clock": _Clock()}
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if ufunc is np.matmul and method == "__call__" and not kwargs:
+            return _product(*_values(inputs))
         return getattr(ufunc, method)(*_values(inputs), **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -223,6 +225,11 @@ def _values(tree: Any) -> Any:
     return tree
 
 
+def _product(a: Any, b: Any) -> Any:
+    """a @ b, its sums by the kernels: NumPy's last bits depend on the number of its threads."""
+    return products.matmul(a, b) if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) else a @ b
+
+
 def _give_operators() -> None:
     """Arithmetic of variables is arithmetic of their values."""
 
@@ -235,9 +242,11 @@ def _give_operators() -> None:
 
         return operate
 
-    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"):
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
         setattr(Variable, f"__{name}__", binary(f"__{name}__"))
         setattr(Variable, f"__r{name}__", binary(f"__r{name}__"))
+    Variable.__matmul__ = lambda self, other: _product(self.value, _values(other))  # type: ignore[attr-defined]
+    Variable.__rmatmul__ = lambda self, other: _product(_values(other), self.value)  # type: ignore[attr-defined]
     for name in ("lt", "le", "gt", "ge"):
         setattr(Variable, f"__{name}__", binary(f"__{name}__"))
     Variable.__neg__ = lambda self: -self.value  # type: ignore[attr-defined]

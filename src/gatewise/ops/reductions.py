@@ -253,7 +253,7 @@ def corrcoef(x: Any) -> Any:
     x = floats(x)
     x = x.reshape((1, -1)) if x.ndim == 1 else x
     x = x - call_numpy("mean", x, axis=1, keepdims=True)
-    covariance = x @ call_numpy("transpose", x)
+    covariance = call_numpy("matmul", x, call_numpy("transpose", x))
     spread = call_numpy("sqrt", covariance[np.arange(len(covariance)), np.arange(len(covariance))])
     found = covariance / spread[:, None] / spread[None, :]
     return found.reshape(()) if found.shape == (1, 1) else found
@@ -267,7 +267,7 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
         return correlate.__wrapped__(x2, x1, mode)[::-1]
     n, m = x1.shape[0], x2.shape[0]
     around = numpy_for(x1).pad(x1, [(m - 1, m - 1)], "constant")
-    full = around[np.arange(n + m - 1)[:, None] + np.arange(m)] @ x2
+    full = call_numpy("matmul", around[np.arange(n + m - 1)[:, None] + np.arange(m)], x2)
     if mode == "full":
         return full
     if mode == "valid":

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gatewise.products import matmul
 from gatewise.training.losses.pairs import Pair, elementwise, expand, samplewise, sum_to, together
 
 
@@ -61,7 +62,7 @@ def circle(y_true: Any, y_pred: Any, remove_diagonal: bool = True, gamma: float 
     second brackets are differentiated too, as in Keras.  Source: Sun et al. 2020.
     """
     labels = np.asarray(y_true).reshape(-1)
-    cosines = y_pred @ y_pred.T
+    cosines = matmul(y_pred, y_pred.T)
     distance = np.maximum(1 - cosines, 0)
     same = labels[:, None] == labels[None, :]
     other = ~same
@@ -80,7 +81,8 @@ def circle(y_true: Any, y_pred: Any, remove_diagonal: bool = True, gamma: float 
         d_push = -gamma * ((1 - margin - distance) * (push_weight > 0) + push_weight)
         d_distance = slope * (pull_share * d_pull + push_share * d_push)
         d_cosines = np.where(cosines <= 1, -d_distance, 0)
-        return (d_cosines @ y_pred + d_cosines.T @ y_pred).astype(y_pred.dtype)
+        d_cosines = d_cosines.astype(y_pred.dtype, copy=False)
+        return matmul(d_cosines, y_pred) + matmul(d_cosines.T, y_pred)
 
     return np.logaddexp(both, 0), pullback
 
