@@ -149,10 +149,18 @@ def dropout_multiplier(seeds: SeedGenerator, shape: Sequence[int], rate: float, 
 
 
 def chosen(seeds: SeedGenerator, shape: Sequence[int], rate: float, dtype: Any) -> np.ndarray | None:
-    """1 with probability `rate`, else 0; None for rate 0.  Arguments as of `dropout_multiplier`."""
+    """True with probability `rate`, as bool; None for rate 0.  Arguments as of `dropout_multiplier`, of the draw."""
     if rate <= 0:
         return None
-    return (seeds.next().random(shape, dtype=dtype) < rate).astype(dtype)
+    generator, found = seeds.next(), np.empty(shape, bool)
+    flat = found.reshape(-1)
+    for begin in range(0, flat.size, _DRAWN_AT_ONCE):
+        part = flat[begin : begin + _DRAWN_AT_ONCE]
+        np.less(generator.random(part.size, dtype=dtype), rate, out=part)
+    return found
+
+
+_DRAWN_AT_ONCE = 2**16  # a piece at a time: the numbers themselves take four or eight times as much as what is kept
 
 
 def _refuse(seed: Any) -> NoReturn:

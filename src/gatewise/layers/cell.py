@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,22 @@ from gatewise import activations, constraints, initializers, random, regularizer
 from gatewise.arguments import standard_dtype
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
+from gatewise.layers.chance import Chance
 from gatewise.variable import Variable
+
+
+class Taped(NamedTuple):
+    """What `Cell.trace_states` returns, and what its steps computed on the way.
+
+    tape: the family's tape, (N, T, ...) each; None for a cell that has none.
+    chance: what dropout and zoneout drew, in the order in which the family's kernels take it.
+    """
+
+    h: Any
+    last: list
+    pullback: Any
+    tape: Any = None
+    chance: tuple = ()
 
 
 class Cell(Layer):
@@ -33,20 +48,33 @@ class Cell(Layer):
 
     # --- a family supplies these -----------------------------------------------------------------------------
 
-    def run_states(self, x: Any, states: Sequence[Any], mask: Any, training: bool, every_step: bool) -> Any:
+    def run_states(
+        self, x: Any, states: Sequence[Any], mask: Any, training: bool, every_step: bool, chance: Chance | None = None
+    ) -> Any:
         """(outputs of every step or None, last output, [last states]) for batch-major x (N, T, ...); nothing kept.
 
         A masked step copies the states and repeats the output before it.  `states`, flat, is empty for zeros.
+        `chance`, what `drawn` returned for these steps, is drawn here if it is None.
         """
         raise TypeError(f"{type(self).__name__} must define run_states.")
 
-    def trace_states(self, x: Any, states: Sequence[Any], mask: Any, training: bool) -> Any:
-        """(outputs of every step (N, T, ...), [last states], pullback).
+    def trace_states(
+        self, x: Any, states: Sequence[Any], mask: Any, training: bool, chance: Chance | None = None
+    ) -> Any:
+        """(outputs of every step (N, T, ...), [last states], pullback).  `chance` as of `run_states`.
 
         `pullback(dy, dy_last, d_last, wants_dx)` takes the gradients of every output, of the last output once more and
         of each last state (None where nothing flows back) and returns (dx, [d_states], {variable: gradient}).
         """
         raise TypeError(f"{type(self).__name__} must define trace_states.")
+
+    def taped_states(self, x: Any, states: Sequence[Any], mask: Any, training: bool) -> Taped:
+        """`trace_states` with its tape, for whoever wants to look at it; outside of training `run_states`'s bits."""
+        return Taped(*self.trace_states(x, states, mask, training))
+
+    def drawn(self, shape: Sequence[int], training: bool) -> Chance:
+        """What chance decides in one run over x of this shape, (N, T, ...)."""
+        return Chance()
 
     @property
     def features(self) -> int | None:
@@ -252,6 +280,9 @@ class GatedCell(Cell):
             random.dropout_multiplier(self._seeds, (N, self.output_size), self.recurrent_dropout, self.dtype),
         )
 
+    def drawn(self, shape: Sequence[int], training: bool) -> Chance:
+        return Chance(*self.dropout_multipliers(shape, training))
+
     # --- what the kernels are given --------------------------------------------------------------------------
 
     def _activations(self) -> tuple:
@@ -325,15 +356,26 @@ def added(a: Any, b: Any) -> Any:
 
 
 def one_by_one(trace: Callable[..., Any], x: np.ndarray, states: Sequence[Any], mask: Any, every_step: bool) -> Any:
-    """`run_states` by `trace(x, states, mask)` on each step alone.
+    """`run_states` by `trace(x, states, mask) -> (tape, [last states], pullback)` on each step alone.
 
     NumPy's products may be summed in another order for many steps than for one; so a step is the same whatever follows.
     """
     outputs = []
     for t in range(x.shape[1]):
-        h, states, _ = trace(x[:, t : t + 1], states, None if mask is None else mask[:, t : t + 1])
-        outputs.append(h)
+        tape, states, _ = trace(x[:, t : t + 1], states, None if mask is None else mask[:, t : t + 1])
+        outputs.append(tape.h)
     return (np.concatenate(outputs, axis=1) if every_step else None), states[0], list(states)
+
+
+def taped_one_by_one(trace: Callable[..., Any], x: np.ndarray, states: Sequence[Any], mask: Any) -> Any:
+    """(tape, [last states]) of all steps by `trace` on each step alone, as `one_by_one` runs them."""
+    tapes = []
+    for t in range(x.shape[1]):
+        tape, states, _ = trace(x[:, t : t + 1], states, None if mask is None else mask[:, t : t + 1])
+        tapes.append(tape)
+    fields = zip(*tapes, strict=True)
+    joined = [None if of_steps[0] is None else np.concatenate(of_steps, axis=1) for of_steps in fields]
+    return type(tapes[0])(*joined), list(states)
 
 
 def as_shape(size: Any) -> tuple[int, ...]:

@@ -19,7 +19,8 @@ import numpy as np
 from gatewise import activations, random, validation
 from gatewise.graph import SymbolicTensor
 from gatewise.layers import spatial
-from gatewise.layers.cell import GatedCell, added, given_arguments
+from gatewise.layers.cell import GatedCell, Taped, added, given_arguments
+from gatewise.layers.chance import Chance
 from gatewise.layers.lstm import LSTMCell
 from gatewise.layers.windows import Windows, convolve, convolve_backward, windows_over
 
@@ -174,6 +175,10 @@ class ConvLSTMCell(GatedCell):
             ),
         )
 
+    def drawn(self, shape: Sequence[int], training: bool) -> Chance:
+        batch, sizes, channels = spatial.parts((shape[0], *shape[2:]), self.data_format)
+        return Chance(*self.dropout_multipliers((batch, *sizes, channels), training))
+
     def _counts(self) -> tuple[int, ...]:
         """The shape of a state with its channels last."""
         return (*self._windows()[1].sizes, self.filters)
@@ -185,19 +190,27 @@ class ConvLSTMCell(GatedCell):
         ones = (1,) * self.rank
         return over_x, windows_over(over_x.counts, self.kernel_size, ones, ones, "same")
 
-    def run_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool) -> Any:
-        h, last, _ = self._traced(x, states, mask, training, keep=False)
+    def run_states(
+        self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool, chance: Any = None
+    ) -> Any:
+        h, last, *_ = self._traced(x, states, mask, training, chance, keep=False)
         return h if every_step else None, h[:, -1], last
 
-    def trace_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Any:
-        return self._traced(x, states, mask, training, keep=True)
+    def trace_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, chance: Any = None) -> Any:
+        return self._traced(x, states, mask, training, chance, keep=True)[:3]
 
-    def _traced(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, keep: bool) -> Any:
-        """`trace_states`; without `keep`, what the way back reads is not kept."""
+    def taped_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Taped:
+        return self._traced(x, states, mask, training, None, keep=True)
+
+    def _traced(
+        self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, chance: Any, keep: bool
+    ) -> Taped:
+        """`taped_states`; without `keep`, what the way back reads is not kept."""
+        chance = chance or self.drawn(x.shape, training)
         if mask is not None:
             x = np.where(mask.reshape(*mask.shape, *[1] * (x.ndim - 2)), x, x.dtype.type(0))
         x = spatial.with_channels_last(x, self.data_format, axis=2)
-        x_dropout, h_dropout = self.dropout_multipliers((len(x), *x.shape[2:]), training)
+        x_dropout, h_dropout = chance.drops
         over_x, over_h = self._windows()
         products_of_x = _Products(self.kernel.array, over_x, x_dropout)
         products_of_h = _Products(self.recurrent_kernel.array, over_h, h_dropout)
@@ -229,7 +242,8 @@ class ConvLSTMCell(GatedCell):
             dx = None if dx is None else spatial.as_given(dx, self.data_format, axis=2)
             return dx, [spatial.as_given(d, self.data_format) for d in d_states], gradients
 
-        return spatial.as_given(hs, self.data_format, axis=2), last, pullback
+        h_given = spatial.as_given(hs, self.data_format, axis=2)
+        return Taped(h_given, last, pullback, tape, (x_dropout, h_dropout))
 
     def _step(self, z: np.ndarray, h: np.ndarray, c: np.ndarray, use: Any) -> tuple[np.ndarray, np.ndarray, _Step]:
         """(h, c) after a step with pre-activations z, and what the way back reads; `use` (N,) rows that count."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from gatewise import kernels
 from gatewise.kernels import twins
-from gatewise.layers.cell import added, given_arguments, one_by_one
+from gatewise.layers.cell import Taped, added, given_arguments, one_by_one, taped_one_by_one
 from gatewise.layers.lstm_variants import (
     IN_CONFIG_IF_TRUE,
     IN_CONFIG_WITH,
@@ -106,28 +106,41 @@ class LSTMCell(LSTMVariantCell):
             return kernels.pack_lstm_variant(self._variant_weights())
         return kernels.pack_lstm(*self._weight_arrays())
 
-    def run_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool) -> Any:
+    def run_states(
+        self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool, chance: Any = None
+    ) -> Any:
         if self.is_variant:
-            return self.run_variant(x, states, mask, training, every_step)
+            return self.run_variant(x, states, mask, training, every_step, chance)
         known = self._kernel_activations()
-        x_dropout, h_dropout = self.dropout_multipliers(x.shape, training)
+        chance = chance or self.drawn(x.shape, training)
         if known is None and not training:
             return one_by_one(lambda x, s, m: self._traced(x, s, m, None, None), x, states, mask, every_step)
-        if known is None or x_dropout is not None or h_dropout is not None:
-            h, last, _ = self._traced(x, states, mask, x_dropout, h_dropout)
-            return h, last[0], last
+        if known is None or not chance.is_none:
+            tape, last, _ = self._traced(x, states, mask, *chance.drops)
+            return tape.h, last[0], last
         h0, c0 = states or (None, None)
         a, s = known
         h, h_last, c_last = kernels.lstm_predict(x, h0, c0, self._packed_weights(), mask, a, s, every_step)
         return h, h_last, [h_last, c_last]
 
-    def trace_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Any:
+    def trace_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, chance: Any = None) -> Any:
         if self.is_variant:
-            return self.trace_variant(x, states, mask, training)
-        return self._traced(x, states, mask, *self.dropout_multipliers(x.shape, training))
+            return self.trace_variant(x, states, mask, training, chance)
+        chance = chance or self.drawn(x.shape, training)
+        tape, last, pullback = self._traced(x, states, mask, *chance.drops)
+        return tape.h, last, pullback
+
+    def taped_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Taped:
+        if self.is_variant:
+            return self.taped_variant(x, states, mask, training)
+        drops = self.dropout_multipliers(x.shape, training)
+        tape, last, pullback = self._traced(x, states, mask, *drops)
+        if self._kernel_activations() is None and not training:
+            tape, last = taped_one_by_one(lambda x, s, m: self._traced(x, s, m, *drops), x, states, mask)
+        return Taped(tape.h, last, pullback, tape, drops)
 
     def _traced(self, x: np.ndarray, states: Sequence[Any], mask: Any, x_dropout: Any, h_dropout: Any) -> Any:
-        """`trace_states` under the given dropout."""
+        """(tape, [last states], pullback) under the given dropout."""
         W, U, b = self._weight_arrays()
         h0, c0 = states or (None, None)
         known = self._kernel_activations()
@@ -145,7 +158,7 @@ class LSTMCell(LSTMVariantCell):
             pairs = zip(variables, found, strict=True)
             return dx, [dh0, dc0], {v: d for v, d in pairs if v is not None and d is not None}
 
-        return tape.h, last, pullback
+        return tape, last, pullback
 
 
 class LSTM(CellLayer):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gatewise import initializers, kernels, random, validation
 from gatewise.kernels import LSTMVariantOptions, LSTMVariantWeights, twins
-from gatewise.layers.cell import GatedCell, added, one_by_one
+from gatewise.layers.cell import GatedCell, Taped, added, one_by_one, taped_one_by_one
+from gatewise.layers.chance import Chance
 from gatewise.variable import Variable
 
 VARIANT_ARGUMENTS = (
@@ -53,19 +54,6 @@ def check_variant_arguments(given: dict[str, Any], owner: str) -> None:
             raise ValueError(f"{owner}: {name} is a number above 0; got {value!r}.{hint}")
     validation.fraction(given["zoneout_cell"], "zoneout_cell", owner)
     validation.fraction(given["zoneout_output"], "zoneout_output", owner)
-
-
-class _Chance(NamedTuple):
-    """What chance decides in one call, (N, ...) each, None where it decides nothing: see the kernels' arguments."""
-
-    x_dropout: Any
-    h_dropout: Any
-    keep_c: Any
-    keep_h: Any
-
-    @property
-    def is_none(self) -> bool:
-        return all(value is None for value in self)
 
 
 class LSTMVariantCell(GatedCell):
@@ -141,13 +129,12 @@ class LSTMVariantCell(GatedCell):
         most = math.inf if self.cell_clip is None else self.cell_clip
         return LSTMVariantOptions(most, self.layer_norm_epsilon, self.zoneout_cell, self.zoneout_output)
 
-    def _chance(self, shape: Sequence[int], training: bool) -> _Chance:
-        """Multipliers of dropout, and which units keep their states at which steps, in training."""
+    def drawn(self, shape: Sequence[int], training: bool) -> Chance:
         drops = self.dropout_multipliers(shape, training)
         if not training or self._seeds is None:
-            return _Chance(*drops, None, None)
+            return Chance(*drops)
         N, T = shape[0], shape[1]
-        return _Chance(
+        return Chance(
             *drops,
             random.chosen(self._seeds, (N, T, self.units), self.zoneout_cell, self.dtype),
             random.chosen(self._seeds, (N, T, self.output_size), self.zoneout_output, self.dtype),
@@ -155,14 +142,16 @@ class LSTMVariantCell(GatedCell):
 
     # --- running ---------------------------------------------------------------------------------------------
 
-    def run_variant(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool) -> Any:
+    def run_variant(
+        self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool, chance: Any = None
+    ) -> Any:
         """`run_states` of a variant."""
-        known, chance = self._kernel_activations(), self._chance(x.shape, training)
+        known, chance = self._kernel_activations(), chance or self.drawn(x.shape, training)
         if known is None and not training:
             return one_by_one(lambda x, s, m: self._traced_variant(x, s, m, chance), x, states, mask, every_step)
         if known is None or not chance.is_none:
-            h, last, _ = self._traced_variant(x, states, mask, chance)
-            return h, last[0], last
+            tape, last, _ = self._traced_variant(x, states, mask, chance)
+            return tape.h, last[0], last
         h0, c0 = states or (None, None)
         options, (a, s) = self._variant_options(), known
         h, h_last, c_last = kernels.lstm_variant_predict(
@@ -170,26 +159,38 @@ class LSTMVariantCell(GatedCell):
         )  # fmt: skip
         return h, h_last, [h_last, c_last]
 
-    def trace_variant(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Any:
+    def trace_variant(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, chance: Any = None) -> Any:
         """`trace_states` of a variant."""
-        return self._traced_variant(x, states, mask, self._chance(x.shape, training))
+        chance = chance or self.drawn(x.shape, training)
+        tape, last, pullback = self._traced_variant(x, states, mask, chance)
+        return tape.h, last, pullback
 
-    def _traced_variant(self, x: np.ndarray, states: Sequence[Any], mask: Any, chance: _Chance) -> Any:
+    def taped_variant(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Taped:
+        """`taped_states` of a variant."""
+        chance = self.drawn(x.shape, training)
+        tape, last, pullback = self._traced_variant(x, states, mask, chance)
+        if self._kernel_activations() is None and not training:
+            tape, last = taped_one_by_one(lambda x, s, m: self._traced_variant(x, s, m, chance), x, states, mask)
+        return Taped(tape.h, last, pullback, tape, chance.multipliers(x.dtype))
+
+    def _traced_variant(self, x: np.ndarray, states: Sequence[Any], mask: Any, chance: Chance) -> Any:
+        """(tape, [last states], pullback)."""
         weights, options = self._variant_weights(), self._variant_options()
         h0, c0 = states or (None, None)
         known = self._kernel_activations()
         room: Any = kernels if known else twins
         chosen = known or self._pair_activations()
-        tape = room.lstm_variant_forward(x, h0, c0, weights, options, mask, *chosen, *chance)
+        drawn = chance.multipliers(x.dtype)
+        tape = room.lstm_variant_forward(x, h0, c0, weights, options, mask, *chosen, *drawn)
         last = [tape.h[:, -1], tape.c[:, -1]]
 
         def pullback(dh: Any, dh_last: Any, d_last: Sequence[Any], wants_dx: bool) -> tuple[Any, list, dict]:
             variables = self._variant_variables()
             dx, dh0, dc0, *found = room.lstm_variant_backward(
-                tape, x, h0, c0, weights, options, dh, added(dh_last, d_last[0]), d_last[1], mask, *chosen, *chance,
+                tape, x, h0, c0, weights, options, dh, added(dh_last, d_last[0]), d_last[1], mask, *chosen, *drawn,
                 wants=(wants_dx, h0 is not None, *self._wanted(*variables)),
             )  # fmt: skip
             pairs = zip(variables, found, strict=True)
             return dx, [dh0, dc0], {v: d for v, d in pairs if v is not None and d is not None}
 
-        return tape.h, last, pullback
+        return tape, last, pullback

@@ -9,7 +9,7 @@ import numpy as np
 
 from gatewise import kernels
 from gatewise.kernels import twins
-from gatewise.layers.cell import GatedCell, added, one_by_one
+from gatewise.layers.cell import GatedCell, Taped, added, one_by_one, taped_one_by_one
 
 
 class OneStateCell(GatedCell):
@@ -27,24 +27,35 @@ class OneStateCell(GatedCell):
     def _pack(self) -> Any:
         return getattr(kernels, f"pack_{self.kernel_family}")(*self._weight_arrays(), *self._kernel_options())
 
-    def run_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool) -> Any:
+    def run_states(
+        self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool, chance: Any = None
+    ) -> Any:
         known = self._kernel_activations()
-        x_dropout, h_dropout = self.dropout_multipliers(x.shape, training)
+        chance = chance or self.drawn(x.shape, training)
         if known is None and not training:
             return one_by_one(lambda x, s, m: self._traced(x, s, m, None, None), x, states, mask, every_step)
-        if known is None or x_dropout is not None or h_dropout is not None:
-            h, last, _ = self._traced(x, states, mask, x_dropout, h_dropout)
-            return h, last[0], last
+        if known is None or not chance.is_none:
+            tape, last, _ = self._traced(x, states, mask, *chance.drops)
+            return tape.h, last[0], last
         h0 = states[0] if states else None
         predict = getattr(kernels, f"{self.kernel_family}_predict")
         h, h_last = predict(x, h0, self._packed_weights(), mask, *known, every_step)
         return h, h_last, [h_last]
 
-    def trace_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Any:
-        return self._traced(x, states, mask, *self.dropout_multipliers(x.shape, training))
+    def trace_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, chance: Any = None) -> Any:
+        chance = chance or self.drawn(x.shape, training)
+        tape, last, pullback = self._traced(x, states, mask, *chance.drops)
+        return tape.h, last, pullback
+
+    def taped_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Taped:
+        drops = self.dropout_multipliers(x.shape, training)
+        tape, last, pullback = self._traced(x, states, mask, *drops)
+        if self._kernel_activations() is None and not training:
+            tape, last = taped_one_by_one(lambda x, s, m: self._traced(x, s, m, *drops), x, states, mask)
+        return Taped(tape.h, last, pullback, tape, drops)
 
     def _traced(self, x: np.ndarray, states: Sequence[Any], mask: Any, x_dropout: Any, h_dropout: Any) -> Any:
-        """`trace_states` under the given dropout."""
+        """(tape, [last states], pullback) under the given dropout."""
         W, U, b = self._weight_arrays()
         h0 = states[0] if states else None
         known = self._kernel_activations()
@@ -60,4 +71,4 @@ class OneStateCell(GatedCell):
             pairs = zip(variables, found, strict=True)
             return dx, [dh0], {v: d for v, d in pairs if v is not None and d is not None}
 
-        return tape.h, [tape.h[:, -1]], pullback
+        return tape, [tape.h[:, -1]], pullback

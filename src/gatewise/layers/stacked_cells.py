@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from gatewise import serialization, tree
 from gatewise.layer import Layer
 from gatewise.layers import stepping
 from gatewise.layers.cell import Cell, added
+from gatewise.layers.chance import Chance
 
 
 class StackedRNNCells(Cell):
@@ -72,18 +74,35 @@ class StackedRNNCells(Cell):
         counts = [len(list(tree.leaves(stepping.initial_states(cell, 1, self.dtype)))) for cell in self.cells]
         return [[rest.pop(0) for _ in range(count)] for count in counts]
 
-    def run_states(self, x: Any, states: Sequence[Any], mask: Any, training: bool, every_step: bool) -> Any:
+    def drawn(self, shape: Sequence[int], training: bool) -> Chance:
+        inside = []
+        for cell in self.cells:
+            inside.append(stepping.drawn(cell, shape, training))
+            shape = (*shape[:2], *stepping.output_shape(cell, self.dtype))
+        return Chance(inside=tuple(inside))
+
+    def run_states(
+        self, x: Any, states: Sequence[Any], mask: Any, training: bool, every_step: bool, chance: Any = None
+    ) -> Any:
         last: list[Any] = []
         y_last = None
-        for k, (cell, own) in enumerate(zip(self.cells, self._states_of_each(states), strict=True), start=1):
-            x, y_last, after = stepping.run(cell, x, own, mask, training, every_step or k < len(self.cells))
+        inside = [None] * len(self.cells) if chance is None else chance.inside
+        parts = zip(self.cells, self._states_of_each(states), inside, strict=True)
+        for k, (cell, own, drawn) in enumerate(parts, start=1):
+            x, y_last, after = stepping.run(cell, x, own, mask, training, every_step or k < len(self.cells), drawn)
             last.extend(after)
         return x, y_last, last
 
-    def trace_states(self, x: Any, states: Sequence[Any], mask: Any, training: bool) -> Any:
+    def trace_states(self, x: Any, states: Sequence[Any], mask: Any, training: bool, chance: Any = None) -> Any:
+        inside = [None] * len(self.cells) if chance is None else chance.inside
+        traces = [partial(stepping.trace, chance=drawn) for drawn in inside]
+        return self.traced_by(traces, x, states, mask, training)
+
+    def traced_by(self, traces: Sequence[Any], x: Any, states: Sequence[Any], mask: Any, training: bool) -> Any:
+        """`trace_states` by these functions, one for each cell, of `stepping.trace`'s contract."""
         last, counts, backs = [], [], []
-        for cell, own in zip(self.cells, self._states_of_each(states), strict=True):
-            x, after, back = stepping.trace(cell, x, own, mask, training)
+        for trace, cell, own in zip(traces, self.cells, self._states_of_each(states), strict=True):
+            x, after, back = trace(cell, x, own, mask, training)
             last.extend(after)
             counts.append(len(after))
             backs.append(back)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from gatewise.arguments import CallArguments
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
 from gatewise.layers.cell import Cell, added, as_shape
+from gatewise.layers.chance import Chance
 
 
 def knows_sequences(cell: Any) -> bool:
@@ -105,27 +106,63 @@ def _chosen(use: Any, new: np.ndarray, old: Any) -> np.ndarray:
     return np.where(rows, new, new.dtype.type(0) if old is None else old)
 
 
-def run(cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool) -> Any:
+def drawn(cell: Any, shape: Sequence[int], training: bool) -> Chance:
+    """What chance decides in one run of a cell over x of this shape, (N, T, ...); a user's cell draws for itself."""
+    return cell.drawn(shape, training) if knows_sequences(cell) else Chance()
+
+
+def run(
+    cell: Any,
+    x: np.ndarray,
+    states: Sequence[Any],
+    mask: Any,
+    training: bool,
+    every_step: bool,
+    chance: Chance | None = None,
+) -> Any:
     """(outputs of every step or None, last output, [last states])."""
     if knows_sequences(cell):
-        return cell.run_states(x, states, mask, training, every_step)
+        return cell.run_states(x, states, mask, training, every_step, chance)
+    y, flat, outputs = None, list(states), []
+    for y, flat in steps(cell, x, states, mask, training):
+        if every_step:
+            outputs.append(y)
+    return (np.stack(outputs, axis=1) if every_step else None), y, flat
+
+
+def steps(cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Iterator[tuple[Any, list]]:
+    """Each step's (output, states afterwards) of a user's cell."""
     x, flat, structure = _begin(cell, x, states, mask)
-    y, outputs = None, []
+    y = None
     for t in range(x.shape[1]):
         new, after = _step_results(cell, cell.compute([x[:, t], *flat], None, training, structure), flat, t)
         if mask is not None:
             new = _chosen(mask[:, t], new, y)
             after = [_chosen(mask[:, t], a, b) for a, b in zip(after, flat, strict=True)]
         y, flat = new, after
-        if every_step:
-            outputs.append(y)
-    return (np.stack(outputs, axis=1) if every_step else None), y, flat
+        yield y, flat
 
 
-def trace(cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Any:
+def trace(
+    cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, chance: Chance | None = None
+) -> Any:
     """(outputs of every step, [last states], pullback)."""
     if knows_sequences(cell):
-        return cell.trace_states(x, states, mask, training)
+        return cell.trace_states(x, states, mask, training, chance)
+    return trace_steps(cell, x, states, mask, training)
+
+
+def trace_steps(
+    cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool,
+    seen: list | None = None, after_steps: list | None = None,
+) -> Any:  # fmt: skip
+    """`trace` of a user's cell.
+
+    Args:
+        after_steps: takes the states after each step.
+        seen: takes, on the way back, each step's (gradient of the output, gradients of the states after it), the last
+            step's first.
+    """
     x, flat, structure = _begin(cell, x, states, mask)
     y, outputs, pullbacks = None, [], []
     for t in range(x.shape[1]):
@@ -137,19 +174,25 @@ def trace(cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any, training: 
         y, flat = new, after
         outputs.append(y)
         pullbacks.append(pullback)
+        if after_steps is not None:
+            after_steps.append(flat)
 
     def back(dy: Any, dy_last: Any, d_last: Sequence[Any], wants_dx: bool) -> tuple[Any, list, dict]:
-        return _back(pullbacks, mask, x, dy, dy_last, list(d_last))
+        return _back(pullbacks, mask, x, dy, dy_last, list(d_last), seen)
 
     return np.stack(outputs, axis=1), flat, back
 
 
-def _back(pullbacks: list, mask: Any, x: np.ndarray, dy: Any, carried: Any, d_states: list) -> tuple[Any, list, dict]:
+def _back(
+    pullbacks: list, mask: Any, x: np.ndarray, dy: Any, carried: Any, d_states: list, seen: list | None
+) -> tuple[Any, list, dict]:
     """Gradients of x, of the first states and of the variables; `carried` is what the output of a step still gets."""
     dx = np.zeros_like(x)
     gradients: dict[Any, Any] = {}
     for t in reversed(range(len(pullbacks))):
         d_out = added(carried, None if dy is None else dy[:, t])
+        if seen is not None:
+            seen.append((d_out, list(d_states)))
         carried = None
         kept: list[Any] = [None] * len(d_states)
         if mask is not None:  # a masked step hands on what it is given

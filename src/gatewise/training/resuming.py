@@ -9,7 +9,7 @@ import numpy as np
 
 from gatewise import random
 from gatewise.layer import Layer
-from gatewise.random import SeedGenerator
+from gatewise.layers.chance import seed_generators
 from gatewise.training import metrics
 from gatewise.training.callbacks.base import Callback
 
@@ -35,10 +35,10 @@ def captured(run: Any, epoch: int, batches: int) -> tuple[dict[str, Any], Arrays
         "stop": bool(model.stop_training),
         "data": run.batches.position(),
         "random": random.state(),
-        "seeds": [seeds.state() for seeds in _seed_generators(model)],
+        "seeds": [seeds.state() for seeds in seed_generators(model)],
         "weights": [v.numpy() for v in model.weights],
         "optimizer": model.optimizer.get_weights(),
-        "states": [None if s is None else [v.numpy() for v in s] for s in map(_kept_states, _stateful(model))],
+        "states": [None if s is None else [v.numpy() for v in s] for s in map(kept_states, stateful_layers(model))],
         "means": _running_means(model) if batches else None,
         "callbacks": [_state_of(callback) for callback in run.callbacks],
     }
@@ -64,10 +64,10 @@ def restore(run: Any, told: dict[str, Any], arrays: Arrays, source: Any) -> None
         )
     for variable, value in zip([*model.weights, *variables], [*state["weights"], *state["optimizer"]], strict=True):
         variable.assign(value)
-    for seeds, position in zip(_seed_generators(model), state["seeds"], strict=True):
+    for seeds, position in zip(seed_generators(model), state["seeds"], strict=True):
         seeds.set_state(position)
-    for layer, values in zip(_stateful(model), state["states"], strict=True):
-        _restore_states(layer, values)
+    for layer, values in zip(stateful_layers(model), state["states"], strict=True):
+        restore_states(layer, values)
     if state["means"] is not None:
         _restore_means(model, state["means"])
     for callback, (_, values) in zip(run.callbacks, state["callbacks"], strict=True):
@@ -96,26 +96,18 @@ def _layers(layer: Layer, met: set[int]) -> Iterator[Layer]:
             yield from _layers(inner, met)
 
 
-def _seed_generators(model: Layer) -> list[SeedGenerator]:
-    """Those that the layers hold, each once, in an order that is the same in each process."""
-    found: dict[int, SeedGenerator] = {}
-    for layer in _layers(model, set()):
-        for value in vars(layer).values():
-            held = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
-            found.update((id(item), item) for item in held if isinstance(item, SeedGenerator))
-    return list(found.values())
-
-
-def _stateful(model: Layer) -> list[Any]:
+def stateful_layers(model: Layer) -> list[Any]:
     """The layers that keep a state from batch to batch."""
     return [layer for layer in _layers(model, set()) if getattr(layer, "stateful", False) and hasattr(layer, "_states")]
 
 
-def _kept_states(layer: Any) -> Any:
+def kept_states(layer: Any) -> Any:
+    """The states that a stateful layer keeps, variables; None before its first batch."""
     return layer._states
 
 
-def _restore_states(layer: Any, values: list[np.ndarray] | None) -> None:
+def restore_states(layer: Any, values: list[np.ndarray] | None) -> None:
+    """Give a stateful layer kept states, or None for those of a layer before its first batch."""
     if values is None:
         layer._states = None
         return
