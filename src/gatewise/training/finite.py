@@ -52,19 +52,13 @@ def warn_if_not_finite(arrays: Sequence[Any], what: str, counted: Counted | None
     for k, array in enumerate(arrays):
         if array is None or array.dtype.kind != "f" or isinstance(array, np.memmap):
             continue
-        if isinstance(array, Ragged):
-            places = [(n, *place) for n, row in enumerate(array.sequences) for place in places_of(row[None], k, counted)]
-            first = None if not places else array.sequences[places[0][0]][places[0][2:]]
-            places = [(n, *rest) for n, _, *rest in places]
-        else:
-            places = places_of(array, k, counted)
-            first = array[places[0]] if places else None
+        places, first = bad_places(array, k, counted)
         if places:
             label = what if len(arrays) == 1 else f"{what}[{k}]"
             found = "a value that is" if len(places) == 1 else f"{len(places)} values that are"
             warnings.warn(
                 f"{label} contains {found} NaN or infinite, the first, {first}, at {list(places[0])}"
-                f"{_axes_of(array)}. It spreads through the network into the loss and the weights; remove or replace "
+                f"{axes_of(array)}. It spreads through the network into the loss and the weights; remove or replace "
                 "such values, or mask those steps.",
                 stacklevel=levels_to_user(),
             )
@@ -72,7 +66,17 @@ def warn_if_not_finite(arrays: Sequence[Any], what: str, counted: Counted | None
     return False
 
 
-def places_of(array: np.ndarray, k: int, counted: Counted | None) -> list[tuple[int, ...]]:
+def bad_places(array: Any, k: int, counted: Counted | None) -> tuple[list[tuple[int, ...]], Any]:
+    """Where the k-th array, which may be `Ragged`, is not finite in steps that count; and the first such value."""
+    if isinstance(array, Ragged):
+        found = [(n, *place) for n, row in enumerate(array.sequences) for place in _places(row[None], k, counted)]
+        places = [(n, *rest) for n, _, *rest in found]
+        return places, array.sequences[places[0][0]][places[0][1:]] if places else None
+    places = _places(array, k, counted)
+    return places, array[places[0]] if places else None
+
+
+def _places(array: np.ndarray, k: int, counted: Counted | None) -> list[tuple[int, ...]]:
     """Where the k-th array is not finite in steps that count."""
     # A finite sum proves that every element is finite, in one pass without a temporary array.
     with np.errstate(all="ignore"):
@@ -105,7 +109,8 @@ def mask_of_target(model: Any, batch: Any, k: int, y: np.ndarray) -> Any:
     return None
 
 
-def _axes_of(array: Any) -> str:
+def axes_of(array: Any) -> str:
+    """What the axes of data are called, " (sample, feature)"; nothing where that is not clear."""
     names = {1: " (sample)", 2: " (sample, feature)", 3: " (sample, time step, feature)"}
     return names.get(array.ndim, "")
 
