@@ -58,7 +58,7 @@ def warn_if_not_finite(arrays: Sequence[Any], what: str, counted: Counted | None
             found = "a value that is" if len(places) == 1 else f"{len(places)} values that are"
             warnings.warn(
                 f"{label} contains {found} NaN or infinite, the first, {first}, at {list(places[0])}"
-                f"{axes_of(array)}. It spreads through the network into the loss and the weights; remove or replace "
+                f"{_axes_of(array)}. It spreads through the network into the loss and the weights; remove or replace "
                 "such values, or mask those steps.",
                 stacklevel=levels_to_user(),
             )
@@ -109,8 +109,7 @@ def mask_of_target(model: Any, batch: Any, k: int, y: np.ndarray) -> Any:
     return None
 
 
-def axes_of(array: Any) -> str:
-    """What the axes of data are called, " (sample, feature)"; nothing where that is not clear."""
+def _axes_of(array: Any) -> str:
     names = {1: " (sample)", 2: " (sample, feature)", 3: " (sample, time step, feature)"}
     return names.get(array.ndim, "")
 
