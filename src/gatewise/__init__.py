@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gatewise.layers import Input
     from gatewise.model import Model
     from gatewise.sequential import Sequential
+    from gatewise.training.gradients import value_and_grad
     from gatewise.variable import Variable
 
 _HOMES = {
@@ -48,13 +49,14 @@ _HOMES = {
     "Variable": "gatewise.variable",
     "account": "gatewise.explain",
     "load_model": "gatewise.files",
+    "value_and_grad": "gatewise.training.gradients",
 }
 """Where the public names are that are not modules."""
 
 __all__ = [
     "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "account", "activations", "backend",
     "callbacks", "config", "constraints", "explain", "initializers", "layers", "load_model", "losses", "metrics",
-    "models", "ops", "optimizers", "random", "regularizers", "saving", "utils",
+    "models", "ops", "optimizers", "random", "regularizers", "saving", "utils", "value_and_grad",
 ]  # fmt: skip
 
 

@@ -38,7 +38,7 @@ class Described(WeightOwner):
     @property
     def losses(self) -> list[Any]:
         """The weights' regularization terms, and what layers added in the last call that was no training step."""
-        found = [v.regularizer(v.array) for v in self.trainable_weights if v.regularizer is not None]
+        found = [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
         if self._added_losses is None:
             return [*found, *(function() for function in self.loss_functions())]
         return [*found, *self._added_losses]

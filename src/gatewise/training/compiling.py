@@ -110,6 +110,10 @@ class Compiled:
         """The running means by name."""
         return self._objective.results() if self._objective is not None else {}
 
+    def _logs(self) -> dict[str, Any]:
+        """What is shown and handed to callbacks."""
+        return self.get_metrics_result()
+
 
 def _objective(settings: dict[str, Any], names: Sequence[str]) -> Objective:
     asked = {key: settings.get(key) for key in ("loss", "loss_weights", "metrics", "weighted_metrics")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,40 +35,39 @@ class Stepping(Preparing):
     _store_stamp = 0
     _penalties: tuple[int, list[Variable]] = (0, [])
 
-    def value_and_grad(
-        self, x: Any, y: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> tuple[float, dict]:
-        """The loss of a batch, and {variable: gradient} for all trainable variables."""
-        self._require_compiled("value_and_grad")
-        batch = self._checked_batch(x, y, sample_weight, None)
-        batch = self._padded_batch(batch) if batch.is_ragged else batch
-        outcome, gradients = self._loss_and_gradients(batch, training)
-        return outcome.loss, gradients
-
     def _loss_and_gradients(self, batch: Batch, training: bool = True) -> tuple[Outcome, dict]:
+        outcome, back = self._loss_and_back(batch, training)
+        return outcome, back(False)[1]
+
+    def _loss_and_back(self, batch: Batch, training: bool) -> tuple[Outcome, Callable[[bool], tuple[Any, dict]]]:
+        """The outcome, and `back(wants_dx)`: the gradients of the flat inputs, and {variable: gradient}."""
         with collected_losses() as added, collected_metrics() as told:
             outputs, pullback = self.differentiate(batch.x, batch.mask, training, batch.structure)  # type: ignore[attr-defined]
         flat = outputs if isinstance(outputs, list) else [outputs]
-        found = _masks_of(flat, batch)
+        found = masks_of(flat, batch)
         objective = self._objective_for(batch, flat)
-        total, parts, back = objective.forward(_targets(batch, found), flat, batch.weights, found)
+        total, parts, of_outputs = objective.forward(targets_of(batch.y, found), flat, batch.weights, found)
         penalized = self._penalized()
         if not (objective.has_loss or added or penalized):
             raise ValueError(
                 f"Model '{self.name}' has no loss to make small: write model.compile(..., loss='mse'), or add_loss() "
                 "in a layer."
             )
-        dys = back()
-        _, gradients = pullback(dys if isinstance(outputs, list) else dys[0], False)
         for loss in added:
             total += float(loss)
-        for variable in penalized:
-            value, slope_of = regularizers.forward_of(variable.regularizer)(variable.array)
+        penalties = [regularizers.forward_of(variable.regularizer)(variable.array) for variable in penalized]
+        for value, _ in penalties:
             total += float(value)
-            slope = slope_of(1.0)
-            before = gradients.get(variable)
-            gradients[variable] = slope if before is None else before + slope
-        return Outcome(total, parts, flat, found, told), gradients
+
+        def back(wants_dx: bool) -> tuple[Any, dict]:
+            dys = of_outputs()
+            d_inputs, gradients = pullback(dys if isinstance(outputs, list) else dys[0], wants_dx)
+            for variable, (_, slope_of) in zip(penalized, penalties, strict=True):
+                slope, before = slope_of(1.0), gradients.get(variable)
+                gradients[variable] = slope if before is None else before + slope
+            return d_inputs, gradients
+
+        return Outcome(total, parts, flat, found, told), back
 
     def _objective_for(self, batch: Batch, outputs: list) -> Objective:
         """The objective; checks the targets of a subclassed model, whose outputs' shapes were not known before."""
@@ -88,22 +87,25 @@ class Stepping(Preparing):
         """One step of training, counted into the running means; returns the loss."""
         batch = self._padded_batch(batch) if batch.is_ragged else batch
         outcome, gradients = self._loss_and_gradients(batch)
+        self._apply_to_weights(gradients)
+        self._count(batch, outcome)
+        return outcome.loss
+
+    def _apply_to_weights(self, gradients: dict[Variable, Any]) -> None:
         store = self._ready_store()
         slots = store.set_gradients(gradients)
         if self.optimizer.loss_scale_factor:
             store.gradients *= self.optimizer.loss_scale_factor
         self.optimizer.step(store.values, store.gradients, slots)
-        self._count(batch, outcome)
-        return outcome.loss
 
     def _test_batch(self, batch: Batch) -> None:
         """The loss and the metrics of a batch, counted into the running means."""
         batch = self._padded_batch(batch) if batch.is_ragged else batch
         with collected_losses() as added, collected_metrics() as told:
             outputs = self._outputs_of(batch)
-        found = _masks_of(outputs, batch)
+        found = masks_of(outputs, batch)
         objective = self._objective_for(batch, outputs)
-        total, parts, _ = objective.forward(_targets(batch, found), outputs, batch.weights, found)
+        total, parts, _ = objective.forward(targets_of(batch.y, found), outputs, batch.weights, found)
         total += sum(map(float, added)) + sum(float(v.regularizer(v.array)) for v in self._penalized())
         self._count(batch, Outcome(total, parts, outputs, found, told))
 
@@ -111,7 +113,7 @@ class Stepping(Preparing):
         objective = self._objective
         assert objective is not None
         objective.update(
-            _targets(batch, outcome.masks),
+            targets_of(batch.y, outcome.masks),
             outcome.outputs,
             batch.weights,
             outcome.masks,
@@ -181,11 +183,11 @@ class Stepping(Preparing):
 
     def _returned(self, return_dict: bool) -> Any:
         """The running means as `evaluate` returns them: a number, a list, or a dictionary."""
-        logs = self.get_metrics_result()
+        logs = self._logs()
         return logs if return_dict else next(iter(logs.values())) if len(logs) == 1 else list(logs.values())
 
 
-def _masks_of(outputs: Sequence[Any], batch: Batch) -> list:
+def masks_of(outputs: Sequence[Any], batch: Batch) -> list:
     """The mask of each output; where targets were padded, only of steps that have one."""
     found = [masks.mask_of(y) for y in outputs]
     if batch.target_masks is None:
@@ -194,11 +196,11 @@ def _masks_of(outputs: Sequence[Any], batch: Batch) -> list:
     return [a if b is None else b if a is None or a.shape != b.shape else a & b for a, b in pairs]
 
 
-def _targets(batch: Batch, found: Sequence[Any]) -> list | None:
+def targets_of(y: list | None, found: Sequence[Any]) -> list | None:
     """The targets; where they are NaN in masked steps (a usual padding), zeros in their place, which count nothing."""
-    if batch.y is None or all(mask is None for mask in found):
-        return batch.y
-    pairs = zip(batch.y, found, strict=True)
+    if y is None or all(mask is None for mask in found):
+        return y
+    pairs = zip(y, found, strict=True)
     return [y if mask is None or y is None else _finite_where_masked(y, mask) for y, mask in pairs]
 
 

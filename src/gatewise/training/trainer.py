@@ -2,7 +2,7 @@
 
 It knows a model only by `differentiate` and `compute` (values in, values out, with or without a pullback), its
 trainable variables and its outputs' names.  What comes before lies in rooms of its own: `compiling`, `preparation` (of
-data), `step` (one batch).
+data), `step` (one batch), `custom` (steps that a subclass defines).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 from gatewise.arguments import apart_from
 from gatewise.training import data
 from gatewise.training.callbacks import CallbackList, History, listed
+from gatewise.training.custom import CustomSteps
 from gatewise.training.data import ArrayBatches, Batch, IterableBatches
 from gatewise.training.interrupt import finishing_the_step
 from gatewise.training.progress import Progress, verbosity
-from gatewise.training.step import Stepping
 
 Batches = ArrayBatches | IterableBatches
 
 
-class Trainer(Stepping):
+class Trainer(CustomSteps):
     """Training, evaluation and prediction with Keras's arguments."""
 
     stop_training = False
@@ -125,7 +125,7 @@ class Trainer(Stepping):
         with progress:
             progress.begin_epoch(0)
             done = self._evaluate_batches(batches, heard, progress)
-            progress.end_epoch(done, self.get_metrics_result())
+            progress.end_epoch(done, self._logs())
         return self._returned(return_dict)
 
     def _evaluate_batches(
@@ -150,9 +150,9 @@ class Trainer(Stepping):
             self._test_batch(batch)
             done += 1
             if tells:
-                heard.call("on_test_batch_end", done - 1, logs=self.get_metrics_result())
+                heard.call("on_test_batch_end", done - 1, logs=self._logs())
             if progress is not None:
-                progress.batch(done, batches.steps, self.get_metrics_result)
+                progress.batch(done, batches.steps, self._logs)
             after_each()
             if self.stop_evaluating:
                 break
@@ -161,7 +161,7 @@ class Trainer(Stepping):
                 "The dataset to evaluate on is empty: it gave no batch. Check how it was made; a generator gives "
                 "each batch once."
             )
-        heard.call("on_test_end", logs=self.get_metrics_result())
+        heard.call("on_test_end", logs=self._logs())
         return done
 
     def predict(
@@ -264,10 +264,10 @@ class _Run:
         if not done:
             data.warn_of_end(0, self.batches.steps)
             return None
-        logs = model.get_metrics_result()
+        logs = model._logs()
         if self._held_out is not None and _validates(epoch, self._validation_freq):
             model._evaluate_batches(self._held_out, heard, after_each=interrupted)
-            logs.update((f"val_{key}", value) for key, value in model.get_metrics_result().items())
+            logs.update((f"val_{key}", value) for key, value in model._logs().items())
         progress.end_epoch(done, logs)
         heard.call("on_epoch_end", epoch, logs=logs)
         return logs
@@ -283,9 +283,9 @@ class _Run:
             model._train_batch(batch)
             done += 1
             if ends:
-                heard.call("on_train_batch_end", done - 1, logs=model.get_metrics_result())
+                heard.call("on_train_batch_end", done - 1, logs=model._logs())
             if progress.live:
-                progress.batch(done, steps, model.get_metrics_result)
+                progress.batch(done, steps, model._logs)
             interrupted()
             if model.stop_training:
                 break

@@ -245,13 +245,17 @@ class Optimizer:
             else:
                 self.update_slot(slot, params[part], grads[part], rate, number, state)
 
-    def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Variable] | None = None) -> None:
-        """Change variables by their gradients (None: leave that variable alone).
+    def apply(self, grads: Any, trainable_variables: Iterable[Variable] | None = None) -> None:
+        """Change variables by their gradients.
+
+        Args:
+            grads: {variable: gradient}, or a list in the order of the variables (None: leave that variable alone).
+            trainable_variables: for a list, and the first step, the variables; default those of the first step.
 
         Raises:
             ValueError: no gradients at all, an unknown variable, or a gradient of the wrong shape.
         """
-        grads = list(grads)
+        grads, trainable_variables = clipping.in_order(type(self).__name__, grads, trainable_variables)
         if not grads:
             return
         if trainable_variables is None and self._state is None:

@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gatewise import kernels
 from gatewise.variable import ParameterStore, Slot, Variable
+
+
+def in_order(
+    owner: str, grads: Any, variables: Iterable[Variable] | None
+) -> tuple[list[Any], Iterable[Variable] | None]:
+    """What `apply` is given, {variable: gradient} or a list, as a list and the variables it belongs to.
+
+    Raises:
+        TypeError: for variables where gradients should be: the keys of {variable: gradient}.
+    """
+    if isinstance(grads, dict):
+        unknown = next((key for key in grads if not isinstance(key, Variable)), None)
+        if unknown is not None:
+            raise TypeError(
+                f"{owner}.apply takes {{variable: gradient}}, as value_and_grad returns it; got the key {unknown!r}."
+            )
+        variables = list(grads) if variables is None else list(variables)
+        return [grads.get(variable) for variable in variables], variables
+    if not hasattr(grads, "__iter__"):
+        raise TypeError(
+            f"{owner}.apply takes {{variable: gradient}} or a list of gradients; got {type(grads).__name__}."
+        )
+    grads = list(grads)
+    given = next((item for item in grads if isinstance(item, Variable)), None)
+    if given is not None:
+        raise TypeError(
+            f"{owner} was given the variable {given.path!r} where its gradient should be. What value_and_grad returns "
+            "is {variable: gradient}: write apply(gradients), or zip(gradients.values(), gradients) for pairs."
+        )
+    return grads, variables
 
 
 def write_gradients(
@@ -27,7 +57,11 @@ def write_gradients(
     known = set(store.variables)
     for variable, gradient in zip(variables, grads, strict=True):
         if variable not in known:
-            raise ValueError(f"{owner} was built for other variables; it does not know {variable.path!r}.")
+            raise ValueError(
+                f"{owner} was built for other variables; it does not know {variable.path!r}. For a change of what is "
+                "trained write optimizer.build(model.trainable_variables) first: known state is kept. Another model "
+                "needs another optimizer."
+            )
         if gradient is not None and np.shape(gradient) != variable.shape:
             raise ValueError(
                 f"The gradient of {variable.path!r} has shape {np.shape(gradient)}; the variable {variable.shape}."
