@@ -1,0 +1,17 @@
+"""Data for sequences: datasets, and windows that cannot leak.  Each loads when first asked for."""
+
+from typing import TYPE_CHECKING
+
+from gatewise.lazy import published
+
+if TYPE_CHECKING:
+    from gatewise.data.dataset import AUTOTUNE as AUTOTUNE
+    from gatewise.data.dataset import Dataset as Dataset
+
+_HOMES = {
+    "AUTOTUNE": "gatewise.data.dataset",
+    "Dataset": "gatewise.data.dataset",
+}
+"""Public name -> the module it is defined in."""
+
+__getattr__, __dir__, __all__ = published(__name__, "name", _HOMES)  # noqa: PLE0605
