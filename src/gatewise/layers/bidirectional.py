@@ -63,6 +63,8 @@ class Bidirectional(SequenceLayer):
         _check_pair(self.forward_layer, backward_layer, self.name)
         for one in (self.forward_layer, backward_layer):
             one.zero_output_for_mask = one.return_sequences
+        if getattr(layer, "remat_steps", None) is not None:
+            self.remat_steps = layer.remat_steps
         self.return_sequences, self.return_state = layer.return_sequences, layer.return_state
         self.stateful = layer.stateful
         self.input_rank = getattr(layer, "input_rank", self.input_rank)
@@ -78,6 +80,15 @@ class Bidirectional(SequenceLayer):
     @property
     def go_backwards(self) -> bool:
         return False
+
+    @property
+    def remat_steps(self) -> int | None:
+        """The forward layer's `remat_steps`; setting it sets both layers'."""
+        return getattr(self.forward_layer, "remat_steps", None)
+
+    @remat_steps.setter
+    def remat_steps(self, value: int | None) -> None:
+        self.forward_layer.remat_steps = self.backward_layer.remat_steps = value
 
     # --- states ----------------------------------------------------------------------------------------------
 

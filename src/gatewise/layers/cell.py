@@ -25,14 +25,14 @@ class Taped(NamedTuple):
     """What `Cell.trace_states` returns, and what its steps computed on the way.
 
     tape: the family's tape, (N, T, ...) each; None for a cell that has none.
-    chance: what dropout and zoneout drew, in the order in which the family's kernels take it.
+    chance: what dropout and zoneout drew.
     """
 
     h: Any
     last: list
     pullback: Any
     tape: Any = None
-    chance: tuple = ()
+    chance: Chance = Chance()
 
 
 class Cell(Layer):

@@ -52,6 +52,8 @@ class _ConvLSTM(CellLayer):
         unroll: bool = False,
         zero_output_for_mask: bool = False,
         time_major: bool = False,
+        *,
+        remat_steps: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__({**given_arguments(locals()), "rank": self.rank}, **kwargs)
@@ -91,7 +93,8 @@ class ConvLSTM1D(_ConvLSTM):
         dropout, recurrent_dropout: fraction of x and of h[t-1] set to zero in training, the same at every step,
             another choice for each gate.
         seed: of the dropout.
-        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major: see `RNN`.
+        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major, remat_steps:
+            see `RNN`.
         **kwargs: of `Layer`.
 
     Called as `LSTM` is; initial_state [h, c], each (N, places, H).  The number of places must be known and stay.

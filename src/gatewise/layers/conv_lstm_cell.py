@@ -243,7 +243,26 @@ class ConvLSTMCell(GatedCell):
             return dx, [spatial.as_given(d, self.data_format) for d in d_states], gradients
 
         h_given = spatial.as_given(hs, self.data_format, axis=2)
-        return Taped(h_given, last, pullback, tape, (x_dropout, h_dropout))
+        return Taped(h_given, last, pullback, tape, chance)
+
+    def sums(self, x: np.ndarray, h_before: np.ndarray, mask: Any, chance: Chance) -> np.ndarray:
+        """The gates of all steps before activation, (N, T, *counts, 4H), from x and the h before each step."""
+        if mask is not None:
+            x = np.where(mask.reshape(*mask.shape, *[1] * (x.ndim - 2)), x, x.dtype.type(0))
+        pairs = zip((self.kernel, self.recurrent_kernel), self._windows(), chance.drops, (x, h_before), strict=True)
+        parts = [
+            _Products(weight.array, windows, dropout).all_steps(spatial.with_channels_last(v, self.data_format, axis=2))
+            for weight, windows, dropout, v in pairs
+        ]
+        return sum(parts) if self.bias is None else sum(parts) + self.bias.array
+
+    def back_one_step(self, step: _Step, chance: Chance, mask: Any, d_states: Sequence[Any]) -> list[np.ndarray]:
+        """The gradients of h and c before a step, from those after it; mask (N, 1) or None."""
+        products = _Products(self.recurrent_kernel.array, self._windows()[1], chance.h_dropout)
+        return [
+            spatial.as_given(d, self.data_format)
+            for d in self._back_through_steps([step], products, mask, None, d_states)[1]
+        ]
 
     def _step(self, z: np.ndarray, h: np.ndarray, c: np.ndarray, use: Any) -> tuple[np.ndarray, np.ndarray, _Step]:
         """(h, c) after a step with pre-activations z, and what the way back reads; `use` (N,) rows that count."""

@@ -81,8 +81,8 @@ class GRU(CellLayer):
         activity_regularizer: of the output.
         dropout, recurrent_dropout: fraction of x and of h[t-1] set to zero in training, the same at every step and for
             all gates.
-        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major: see
-            `RNN`.
+        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major, remat_steps:
+            see `RNN`.
         reset_after: whether the reset gate multiplies h[t-1] U_h + b_recurrent_h (Keras 3, cuDNN, PyTorch), or h[t-1]
             before the product (the paper; the default of Keras 2.2 and TensorFlow 1).
         seed: of the dropout.  implementation, use_cudnn: accepted; they change no result.
@@ -135,6 +135,8 @@ class GRU(CellLayer):
         zero_output_for_mask: bool = False,
         implementation: int = 2,
         time_major: bool = False,
+        *,
+        remat_steps: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(given_arguments(locals()), **kwargs)

@@ -133,11 +133,11 @@ class LSTMCell(LSTMVariantCell):
     def taped_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Taped:
         if self.is_variant:
             return self.taped_variant(x, states, mask, training)
-        drops = self.dropout_multipliers(x.shape, training)
-        tape, last, pullback = self._traced(x, states, mask, *drops)
+        chance = self.drawn(x.shape, training)
+        tape, last, pullback = self._traced(x, states, mask, *chance.drops)
         if self._kernel_activations() is None and not training:
-            tape, last = taped_one_by_one(lambda x, s, m: self._traced(x, s, m, *drops), x, states, mask)
-        return Taped(tape.h, last, pullback, tape, drops)
+            tape, last = taped_one_by_one(lambda x, s, m: self._traced(x, s, m, None, None), x, states, mask)
+        return Taped(tape.h, last, pullback, tape, chance)
 
     def _traced(self, x: np.ndarray, states: Sequence[Any], mask: Any, x_dropout: Any, h_dropout: Any) -> Any:
         """(tape, [last states], pullback) under the given dropout."""
@@ -172,8 +172,8 @@ class LSTM(CellLayer):
         kernel_*, recurrent_*, bias_*: initializers, regularizers and constraints of the three weights.
         activity_regularizer: of the output.
         dropout, recurrent_dropout: fraction of x and of h[t-1] set to zero in training, the same at every step.
-        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major: see
-            `RNN`.
+        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major, remat_steps:
+            see `RNN`.
         seed: of the dropout and of zoneout.  implementation, use_cudnn: accepted; they change no result.
         peephole: the gates see the cell: z_i += p_i c[t-1], z_f += p_f c[t-1], z_o += p_o c[t].
             peephole_initializer: of p.  (Gers & Schmidhuber 2000; Gers, Schraudolph & Schmidhuber 2002)
@@ -244,6 +244,7 @@ class LSTM(CellLayer):
         implementation: int = 2,
         time_major: bool = False,
         *,
+        remat_steps: int | None = None,
         peephole: bool = False,
         peephole_initializer: Any = "glorot_uniform",
         cell_clip: float | None = None,

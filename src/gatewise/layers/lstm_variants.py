@@ -171,7 +171,7 @@ class LSTMVariantCell(GatedCell):
         tape, last, pullback = self._traced_variant(x, states, mask, chance)
         if self._kernel_activations() is None and not training:
             tape, last = taped_one_by_one(lambda x, s, m: self._traced_variant(x, s, m, chance), x, states, mask)
-        return Taped(tape.h, last, pullback, tape, chance.multipliers(x.dtype))
+        return Taped(tape.h, last, pullback, tape, chance)
 
     def _traced_variant(self, x: np.ndarray, states: Sequence[Any], mask: Any, chance: Chance) -> Any:
         """(tape, [last states], pullback)."""

@@ -48,11 +48,11 @@ class OneStateCell(GatedCell):
         return tape.h, last, pullback
 
     def taped_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Taped:
-        drops = self.dropout_multipliers(x.shape, training)
-        tape, last, pullback = self._traced(x, states, mask, *drops)
+        chance = self.drawn(x.shape, training)
+        tape, last, pullback = self._traced(x, states, mask, *chance.drops)
         if self._kernel_activations() is None and not training:
-            tape, last = taped_one_by_one(lambda x, s, m: self._traced(x, s, m, *drops), x, states, mask)
-        return Taped(tape.h, last, pullback, tape, drops)
+            tape, last = taped_one_by_one(lambda x, s, m: self._traced(x, s, m, None, None), x, states, mask)
+        return Taped(tape.h, last, pullback, tape, chance)
 
     def _traced(self, x: np.ndarray, states: Sequence[Any], mask: Any, x_dropout: Any, h_dropout: Any) -> Any:
         """(tape, [last states], pullback) under the given dropout."""

@@ -14,7 +14,7 @@ import numpy as np
 from gatewise import config, serialization, tree, validation
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
-from gatewise.layers import stepping
+from gatewise.layers import observing, rematerialising, stepping
 from gatewise.layers.cell import Cell, check_cell_arguments, split_arguments
 from gatewise.layers.recurrent_stepper import RecurrentStepper
 from gatewise.layers.sequence_layer import SequenceLayer
@@ -37,6 +37,9 @@ class RNN(SequenceLayer):
         unroll: accepted; it changes no result.
         zero_output_for_mask: masked steps put out zeros instead of the output before them.
         time_major: inputs and outputs are (T, N, ...) instead of (N, T, ...).
+        remat_steps: k, for training in little memory: keep the states of every k-th step only, and compute the steps
+            between them again on the way back.  Outputs are the same, gradients up to rounding; it takes about a third
+            more time, and least memory near k = sqrt(T).  May be set later too, `layer.remat_steps = 300`.
 
     Called with `layer(sequences, initial_state=None, mask=None, training=False)`.  A masked step keeps the states.  The
     mask that comes with the sequences counts whether states are given or not (Keras 3 loses it where they are).
@@ -45,7 +48,7 @@ class RNN(SequenceLayer):
         ValueError: for a cell that is not one, and for inputs, states or masks of the wrong shape.
     """
 
-    in_config_if_true = ("time_major",)  # Keras 3 has no such argument
+    in_config_if_true = ("time_major", "remat_steps")  # Keras 3 has no such arguments
 
     def __init__(
         self,
@@ -57,9 +60,11 @@ class RNN(SequenceLayer):
         unroll: bool = False,
         zero_output_for_mask: bool = False,
         time_major: bool = False,
+        remat_steps: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.remat_steps = remat_steps
         if isinstance(cell, list | tuple):
             cell = StackedRNNCells(cell, dtype=self.dtype)
         stepping.check_cell(cell, self.name, type(self).__name__)
@@ -99,6 +104,17 @@ class RNN(SequenceLayer):
         return self._known_state_shapes
 
     # --- the layer -------------------------------------------------------------------------------------------
+
+    @property
+    def remat_steps(self) -> int | None:
+        """How many steps the way back computes again at a time; None: it keeps what it needs of every step."""
+        return self._remat_steps
+
+    @remat_steps.setter
+    def remat_steps(self, value: int | None) -> None:
+        if value is not None:
+            value = validation.positive_integer(value, "remat_steps", f"Layer '{self.name}' ({type(self).__name__})")
+        self._remat_steps = value
 
     def __getattr__(self, name: str) -> Any:
         """Weights and arguments that the cell holds are the layer's too: `layer.kernel`, `layer.units`."""
@@ -157,9 +173,20 @@ class RNN(SequenceLayer):
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         x, mask, states = self._begin(inputs, mask)
-        h, last, back = stepping.trace(self.cell, x, states, mask, training)
+        watch = observing.current() if observing.watches else None
+        every = self._remat_steps
+        if watch is not None:
+            h, last, back = watch.trace(self, x, states, mask, training)
+            h_last = h[:, -1]
+        elif every is None or x.shape[1] <= every:
+            h, last, back = stepping.trace(self.cell, x, states, mask, training)
+            h_last = h[:, -1]
+        else:
+            h, h_last, last, back = rematerialising.trace(
+                self.cell, x, states, mask, training, every, self.return_sequences
+            )
         keep = self._kept_steps(mask, states)
-        y = self._outputs(h, h[:, -1], last, keep)
+        y = self._outputs(h, h_last, last, keep)
         self._remember(last)
         n_given = len(inputs) - 1
 
@@ -179,7 +206,11 @@ class RNN(SequenceLayer):
 
     def infer(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         x, mask, states = self._begin(inputs, mask)
-        h, h_last, last = stepping.run(self.cell, x, states, mask, training, self.return_sequences)
+        watch = observing.current() if observing.watches else None
+        if watch is None:
+            h, h_last, last = stepping.run(self.cell, x, states, mask, training, self.return_sequences)
+        else:
+            h, h_last, last = watch.run(self, x, states, mask, training)
         y = self._outputs(h, h_last, last, self._kept_steps(mask, states))
         self._remember(last)
         return y

@@ -9,7 +9,6 @@ import numpy as np
 
 from gatewise import tree, validation
 from gatewise.layers import stepping
-from gatewise.layers.cell import Cell
 from gatewise.stepper import CannotStep, LayerUse, Stepper
 
 
@@ -33,7 +32,7 @@ class RecurrentStepper(Stepper):
             raise CannotStep("its initial states follow the stream's steps and its sequences do not")
         self._n_states = len(layer.state_shapes)
         self._is_given_states = len(use.shapes) > 1
-        self._repeats_output = not _output_is_first_state(layer.cell)
+        self._repeats_output = not stepping.output_is_first_state(layer.cell)
 
     def timed_outputs(self, count: int) -> list[bool]:
         return [self.layer.return_sequences, *[False] * (count - 1)]
@@ -71,13 +70,6 @@ class RecurrentStepper(Stepper):
             y = _rows(after[-1], y, np.zeros_like(y))
         y = y[:, None] if self.layer.return_sequences else y
         return ([y, *last] if self.layer.return_state else [y]), after
-
-
-def _output_is_first_state(cell: Any) -> bool:
-    """True if a masked step of the cell repeats its output by keeping its states."""
-    cells = getattr(cell, "cells", None)
-    last = cells[-1] if isinstance(cell, Cell) and cells else cell
-    return isinstance(last, Cell) and not last._uses_call and not cell._uses_call
 
 
 def _rows(use: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:

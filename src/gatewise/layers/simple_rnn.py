@@ -64,8 +64,8 @@ class SimpleRNN(CellLayer):
         activity_regularizer: accepted, with a warning, and without effect, as in Keras 3; put an ActivityRegularization
             after the layer instead.
         dropout, recurrent_dropout: fraction of x and of h[t-1] set to zero in training, the same at every step.
-        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major: see
-            `RNN`.
+        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major, remat_steps:
+            see `RNN`.
         seed: of the dropout.  implementation: accepted; it changes no result.
         **kwargs: name, dtype, trainable, input_shape and the others of `Layer`.
 
@@ -113,6 +113,8 @@ class SimpleRNN(CellLayer):
         zero_output_for_mask: bool = False,
         implementation: int = 2,
         time_major: bool = False,
+        *,
+        remat_steps: int | None = None,
         **kwargs: Any,
     ) -> None:
         given = given_arguments(locals())

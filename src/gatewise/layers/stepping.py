@@ -24,6 +24,12 @@ def knows_sequences(cell: Any) -> bool:
     return isinstance(cell, Cell) and not cell._uses_call
 
 
+def output_is_first_state(cell: Any) -> bool:
+    """True if a masked step of the cell repeats its output by keeping its states."""
+    cells = getattr(cell, "cells", None)
+    return knows_sequences(cell) and knows_sequences(cells[-1] if cells else cell)
+
+
 def check_cell(cell: Any, layer: str, owner: str) -> None:
     """Raise ValueError, in the name of the layer, unless the cell can compute a step."""
     name = cell.__name__ if isinstance(cell, type) else type(cell).__name__
@@ -124,7 +130,7 @@ def run(
     if knows_sequences(cell):
         return cell.run_states(x, states, mask, training, every_step, chance)
     y, flat, outputs = None, list(states), []
-    for y, flat in steps(cell, x, states, mask, training):
+    for y, flat in steps(cell, x, states, mask, training):  # noqa: B007
         if every_step:
             outputs.append(y)
     return (np.stack(outputs, axis=1) if every_step else None), y, flat
