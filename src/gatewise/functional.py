@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import masks, ragged, tree, validation
+from gatewise import autodiff, masks, ragged, tree, validation
 from gatewise.added_ends import AddedEnds
 from gatewise.arguments import CallArguments, describe, is_array
 from gatewise.graph import Graph, SymbolicTensor
@@ -266,7 +266,7 @@ class Functional(Model):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def masks_after(self, inputs: Sequence[Any], outputs: Sequence[Any], mask: Any) -> list[Any]:
-        return [masks.mask_of(y) for y in outputs]
+        return [masks.mask_of(autodiff.plain(y)) for y in outputs]
 
     def _symbolic_outputs(self, leaves: Sequence[Any], structure: Any) -> Any:
         """Outputs for other symbolic inputs: the graph's layers asked again with the new shapes."""

@@ -108,6 +108,8 @@ class Model(Trainer, Layer):
         if self.built or not self._uses_call:
             super().build_for(leaves, structure)
             return
+        if self._takes_any_targets and type(self).call is Layer.call:
+            return  # models side by side, as in a GAN: what they compute together only train_step says
         shapes = [tuple(leaf.shape) for leaf in leaves]
         if type(self).build is not Model.build:
             self.ensure_built(shapes, structure)

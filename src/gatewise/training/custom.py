@@ -93,7 +93,9 @@ class CustomSteps(Stepping):
     def _batch_for(self, method: str, x: Any, y: Any, sample_weight: Any) -> Batch:
         """A batch for a loop of one's own, padded; masks that padded arrays carry are kept to."""
         self._require_compiled(method)
+        nesting = self._targets_tree
         batch = self._checked_batch(x, y, sample_weight, None)
+        self._targets_tree = nesting  # of what fit was given, not of what a step makes of it
         if batch.is_ragged:
             return self._padded_batch(batch)
         found = [masks.mask_of(array) for array in batch.x]

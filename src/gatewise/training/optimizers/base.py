@@ -270,9 +270,8 @@ class Optimizer:
         self.step(store.values, store.gradients, slots)
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
-        """`apply` for pairs; returns the step counter."""
-        pairs = list(grads_and_vars)
-        self.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
+        """`apply` for pairs of gradient and variable; returns the step counter."""
+        self.apply(*clipping.from_pairs(type(self).__name__, grads_and_vars))
         return self._iterations
 
     def finalize_variable_values(self, var_list: Iterable[Variable] | None = None) -> None:

@@ -42,6 +42,25 @@ def in_order(
     return grads, variables
 
 
+def from_pairs(owner: str, grads_and_vars: Any) -> tuple[list[Any], list[Variable]]:
+    """The gradients and the variables of pairs, or of {variable: gradient}.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    if isinstance(grads_and_vars, dict):
+        return list(grads_and_vars.values()), list(grads_and_vars)
+    pairs = list(grads_and_vars)
+    wrong = [pair for pair in pairs if not (isinstance(pair, tuple | list) and len(pair) == 2)]
+    wrong = wrong or [variable for _, variable in pairs if not isinstance(variable, Variable)]
+    if wrong:
+        raise TypeError(
+            f"{owner}.apply_gradients takes pairs of gradient and variable, zip(gradients, model.trainable_variables); "
+            f"got {type(wrong[0]).__name__} among them."
+        )
+    return [gradient for gradient, _ in pairs], [variable for _, variable in pairs]
+
+
 def write_gradients(
     owner: str, store: ParameterStore, grads: list[Any], variables: list[Variable]
 ) -> list[Slot] | None:
