@@ -11,6 +11,7 @@ import numpy as np
 from gatewise import autodiff, config, ragged, tree
 from gatewise.graph import SymbolicTensor
 from gatewise.ragged import Ragged
+from gatewise.stored import Stored
 from gatewise.variable import Variable
 
 
@@ -161,7 +162,7 @@ def is_array(value: Any) -> bool:
     """True for arrays and what converts to them: symbolic, traced and ragged values, other libraries' tensors."""
     if isinstance(value, np.ndarray | np.generic | SymbolicTensor) or autodiff.is_traced(value):
         return True
-    if isinstance(value, Variable | Ragged):
+    if isinstance(value, Variable | Ragged | Stored):
         return True
     return hasattr(value, "__array__") and hasattr(value, "shape")
 

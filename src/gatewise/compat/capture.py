@@ -20,7 +20,7 @@ from gatewise import tree
 from gatewise.compat.runner import run_script
 from gatewise.layer import Layer
 from gatewise.model import Model
-from gatewise.training.data import is_iterable_of_batches
+from gatewise.training.sources.iterable_batches import is_iterable_of_batches
 
 
 @dataclass(frozen=True)

@@ -45,12 +45,12 @@ def warn_if_not_finite(arrays: Sequence[Any], what: str, counted: Counted | None
     """Warn about NaN and infinity in data, saying where the first one is; returns whether there was any.
 
     Args:
-        arrays: flat list of arrays, None among them where there is none.
+        arrays: flat list of arrays, None among them where there is none; what lies in a file is not looked at.
         what: what they are called.
         counted: where only some steps count.
     """
     for k, array in enumerate(arrays):
-        if array is None or array.dtype.kind != "f" or isinstance(array, np.memmap):
+        if array is None or array.dtype.kind != "f" or not isinstance(array, np.ndarray | Ragged):
             continue
         places, first = bad_places(array, k, counted)
         if places:

@@ -11,10 +11,17 @@ from gatewise import ragged, tree
 from gatewise.arguments import describe, is_array
 from gatewise.graph import SymbolicTensor
 from gatewise.ragged import Ragged
+from gatewise.stored import Stored
 from gatewise.training import data, finite, padding
 from gatewise.training.compiling import Compiled
-from gatewise.training.data import ArrayBatches, Batch, IterableBatches
+from gatewise.training.data import Batch
+from gatewise.training.sources import frames, given
+from gatewise.training.sources.array_batches import ArrayBatches, ByClass
+from gatewise.training.sources.iterable_batches import IterableBatches, is_iterable_of_batches
 from gatewise.variable import structure_clock
+
+SOME_ROWS = 32
+"""How many samples are looked at where all of them would be too many."""
 
 
 class Preparing(Compiled):
@@ -28,21 +35,40 @@ class Preparing(Compiled):
 
     def _flat_x(self, x: Any) -> tuple[list, Any]:
         """The inputs as flat arrays, the model built for them; and how they fold back into a subclass's argument."""
-        given, structure = self.split_inputs(x)  # type: ignore[attr-defined]
-        if not given:
-            raise TypeError(f"x must be numbers in arrays; model '{self.name}' was given {describe(x)}.")
         dtype = self._data_types()[0]
-        kinds = [tensor.dtype for tensor in getattr(self, "inputs", ())] or [self._unknown_kind()] * len(given)
+        types = [tensor.dtype for tensor in getattr(self, "inputs", ())]
+        if type(x) is not np.ndarray:
+            x = self._without_foreign(x, dtype, "string" in (types or [self._unknown_kind()]))
+        leaves, structure = self.split_inputs(x)  # type: ignore[attr-defined]
+        if not leaves:
+            raise TypeError(f"x must be numbers in arrays; model '{self.name}' was given {describe(x)}.")
+        kinds = types or [self._unknown_kind()] * len(leaves)
         arrays = [
-            data.as_array(item, "The inputs", dtype, kind == "string") for item, kind in zip(given, kinds, strict=False)
+            data.as_array(item, "The inputs", dtype, kind == "string")
+            for item, kind in zip(leaves, kinds, strict=False)
         ]
         if not self.built:
             data.check_same_length({"x": arrays})
             # A few rows will do; a model that runs on all of a dataset at once would take long.
-            self.build_for([a[:32] for a in arrays], structure)  # type: ignore[attr-defined]
+            self.build_for([a[:SOME_ROWS] for a in arrays], structure)  # type: ignore[attr-defined]
         if any(isinstance(array, Ragged) for array in arrays):
             self.check_ragged(arrays)  # type: ignore[attr-defined]
         return arrays, structure
+
+    def _without_foreign(self, x: Any, dtype: str, takes_text: bool) -> Any:
+        """x with frames and tensors as arrays; a frame for several inputs by their names as a dictionary of columns."""
+        if len(getattr(self, "inputs", ())) < 2 or not frames.is_frame(x):
+            return given.plain(x, "x", dtype, takes_text)
+        nesting: Any = getattr(self, "_input_tree", None)
+        names = list(nesting) if isinstance(nesting, dict) else self.input_names  # type: ignore[attr-defined]
+        columns = frames.column_names(x)
+        missing = [name for name in names if name not in columns]
+        if missing:
+            raise ValueError(
+                f"Model '{self.name}' has the inputs {names}; the frame given has the columns {columns} (missing: "
+                f"{missing}). Give a list with an array or a frame for each input, or a frame with their names."
+            )
+        return frames.columns(x, names, "x", dtype, takes_text)
 
     def _unknown_kind(self) -> str:
         """The type of the inputs of a model without symbolic ones: a subclass may take text."""
@@ -76,9 +102,19 @@ class Preparing(Compiled):
         if class_weight is not None and ys is not None:
             if len(ys) > 1:
                 raise ValueError("class_weight works with a single output; give sample_weight instead.")
-            by_class = class_weights(ys[0], class_weight, self._data_types()[1])
-            weights = [by_class if weights is None or weights[0] is None else padding.times(by_class, weights[0])]
+            weights = [self._times_class_weights(ys[0], class_weight, None if weights is None else weights[0])]
         return Batch(xs, ys, weights, structure, is_ragged)
+
+    def _times_class_weights(self, y: Any, by_class: Any, weights: Any) -> Any:
+        """The weight of each sample by its class, times further weights where there are some."""
+        dtype = self._data_types()[1]
+        if isinstance(y, Stored):
+            class_weights(y[:1], by_class, dtype)  # what is wrong with the dictionary is said now
+            return ByClass(y, lambda rows: class_weights(rows, by_class, dtype), weights)
+        found = class_weights(y, by_class, dtype)
+        if isinstance(weights, Stored):
+            weights = weights[:]
+        return found if weights is None else padding.times(found, weights)
 
     def _needs_no_preparation(self, x: Any, y: Any) -> bool:
         """True for two arrays, as long as each other, in the types of the only input and the only output."""
@@ -106,19 +142,18 @@ class Preparing(Compiled):
         """
         if y is None:
             return None
-        names = self._known_output_names()
-        given = by_output(y, names, "y", self._names_with_targets, n)
-        if names is not None and len(given) != len(names):
+        names, dtype = self._known_output_names(), self._data_types()[1]
+        found = by_output(of_columns(y, names, "y", dtype), names, "y", self._names_with_targets, n)
+        if names is not None and len(found) != len(names):
             wanted = self._names_with_targets()
-            if len(given) != len(wanted):
+            if len(found) != len(wanted):
                 raise ValueError(
                     f"The model has {len(names)} output{'s' * (len(names) > 1)} ({', '.join(names)}); y has "
-                    f"{len(given)} arrays. Give a list with an array for each, or a dictionary by name."
+                    f"{len(found)} arrays. Give a list with an array for each, or a dictionary by name."
                 )
-            supply = iter(given)
-            given = [next(supply) if name in wanted else None for name in names]
-        dtype = self._data_types()[1]
-        return [None if item is None else data.as_array(item, "The targets", dtype) for item in given]
+            supply = iter(found)
+            found = [next(supply) if name in wanted else None for name in names]
+        return [None if item is None else data.as_array(item, "The targets", dtype) for item in found]
 
     def _names_with_targets(self) -> list[str]:
         """The outputs that need targets, as far as they are known: those with a loss or metrics."""
@@ -131,9 +166,9 @@ class Preparing(Compiled):
         """The weights of n samples, one array (or None) for each output; one alone serves all."""
         if sample_weight is None:
             return None
-        given = by_output(sample_weight, self._known_output_names(), "sample_weight", list, n)
-        dtype = self._data_types()[1]
-        weights = [None if w is None else data.as_array(w, "The sample weights", dtype) for w in given]
+        names, dtype = self._known_output_names(), self._data_types()[1]
+        found = by_output(of_columns(sample_weight, names, "sample_weight", dtype), names, "sample_weight", list, n)
+        weights = [None if w is None else data.as_array(w, "The sample weights", dtype) for w in found]
         if len(weights) == 1:
             return weights * n_outputs
         if len(weights) != n_outputs:
@@ -143,27 +178,56 @@ class Preparing(Compiled):
     def _batches(
         self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None,
         shuffle: bool | str = False, class_weight: Any = None, names: tuple[str, str] = ("x", "y"),
+        inputs_only: bool = False,
     ) -> ArrayBatches | IterableBatches:  # fmt: skip
-        """What is given as x, y and sample_weight, in batches; `names`: what x and y are called in messages."""
+        """What is given as x, y and sample_weight, in batches.
+
+        Args:
+            names: what x and y are called in messages.
+            inputs_only: whether the targets in an iterable's batches are left out: for `predict`.
+        """
         data.check_count(batch_size, "batch_size")
         data.check_count(steps, "The number of steps")
-        if data.is_iterable_of_batches(x):
+        if is_iterable_of_batches(x):
             if y is not None or sample_weight is not None:
                 raise ValueError(
                     "x supplies batches of its own; then they hold the targets and weights: (x, y, sample_weight)."
                 )
+
+            def flattened(a: Any, b: Any, c: Any) -> Batch:
+                return self._flat_batch(a) if inputs_only else self._checked_batch(a, b, c, class_weight)
+
             return IterableBatches(
                 x,
-                lambda a, b, c: self._checked_batch(a, b, c, class_weight),
+                flattened,
                 lambda batch: finite.warn_about(self, batch, ("x of a batch", "y of a batch")),
                 steps,
                 shuffle,
             )
         if isinstance(x, str | bytes) or x is None:
             raise TypeError(f"{names[0]} must be numbers in arrays; model '{self.name}' was given {describe(x)}.")
-        whole = self._checked_batch(x, y, sample_weight, class_weight)
+        whole = self._whole(x, y, sample_weight, class_weight, names)
         finite.warn_about(self, whole, names)
-        return ArrayBatches(whole, batch_size or self._fixed_batch_size(), shuffle, steps)
+        size = batch_size or self._fixed_batch_size()
+        return ArrayBatches(whole, size, shuffle, steps, self._check_of_rows(names) if whole.is_stored else None)
+
+    def _whole(
+        self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None, names: tuple[str, str] = ("x", "y")
+    ) -> Batch:
+        """A whole dataset; what lies in files is not read."""
+        x, y = given.by_rows(x, names[0]), given.by_rows(y, names[1])
+        return self._checked_batch(x, y, given.by_rows(sample_weight, "sample_weight"), class_weight)
+
+    def _check_of_rows(self, names: tuple[str, str]) -> Callable[[Batch], None]:
+        """What looks at each batch that is read from a file, as `_batches` looks at all samples in memory."""
+        warned = False
+
+        def check(batch: Batch) -> None:
+            nonlocal warned
+            self._check_targets(batch)
+            warned = warned or finite.warn_about(self, batch, (f"{names[0]} of a batch", f"{names[1]} of a batch"))
+
+        return check
 
     def _fixed_batch_size(self) -> int | None:
         """The batch size that an Input fixes, if one does."""
@@ -173,25 +237,31 @@ class Preparing(Compiled):
     def _checked_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Batch:
         """`_flat_batch`, and ValueError if targets do not suit their losses and outputs, where those are known."""
         batch = self._flat_batch(x, y, sample_weight, class_weight)
-        outputs: list[SymbolicTensor] | None = getattr(self, "outputs", None)
-        if batch.y is not None and outputs and self.compiled:
-            shapes = [y.shape for y in outputs]
-            if batch.is_ragged:
-                names = self._known_output_names() or []
-                self._ready_objective(len(outputs)).check_targets(*padding.to_check(batch.y, shapes, names))
-            else:
-                self._ready_objective(len(outputs)).check_targets(batch.y, shapes)
+        self._check_targets(batch)
         return batch
 
-    def _held_out(self, given: Any, batch_size: int | None, steps: int | None) -> ArrayBatches | IterableBatches:
+    def _check_targets(self, batch: Batch) -> None:
+        """Raise ValueError if targets do not suit their losses and outputs; of a file the first rows are looked at."""
+        outputs: list[SymbolicTensor] | None = getattr(self, "outputs", None)
+        if batch.y is None or not outputs or not self.compiled:
+            return
+        shapes = [y.shape for y in outputs]
+        if batch.is_ragged:
+            names = self._known_output_names() or []
+            self._ready_objective(len(outputs)).check_targets(*padding.to_check(batch.y, shapes, names))
+        else:
+            ys = [y[:SOME_ROWS] if isinstance(y, Stored) else y for y in batch.y]
+            self._ready_objective(len(outputs)).check_targets(ys, shapes)
+
+    def _held_out(self, held: Any, batch_size: int | None, steps: int | None) -> ArrayBatches | IterableBatches:
         """The batches that `validation_data` means."""
-        if data.is_iterable_of_batches(given):
-            return self._batches(given, None, None, batch_size, steps)
-        if not isinstance(given, list | tuple) or not 1 <= len(given) <= 3:
+        if is_iterable_of_batches(held):
+            return self._batches(held, None, None, batch_size, steps)
+        if not isinstance(held, list | tuple) or not 1 <= len(held) <= 3:
             raise ValueError(
-                f"validation_data is (x, y), (x, y, sample_weight), or supplies such batches; got {describe(given)}."
+                f"validation_data is (x, y), (x, y, sample_weight), or supplies such batches; got {describe(held)}."
             )
-        x, y, weights = [*given, None, None][:3]
+        x, y, weights = [*held, None, None][:3]
         return self._batches(x, y, weights, batch_size, steps, names=("validation x", "validation y"))
 
     def _nested(self, outputs: list) -> Any:
@@ -200,6 +270,21 @@ class Preparing(Compiled):
         if nesting is None:
             return outputs[0] if len(outputs) == 1 else outputs
         return tree.fill(nesting, outputs)
+
+
+def of_columns(value: Any, names: Sequence[str] | None, what: str, dtype: str) -> Any:
+    """What is given for the outputs with frames and tensors as arrays.
+
+    A frame with columns named as several outputs becomes a dictionary of them.
+    """
+    if type(value) is np.ndarray:
+        return value
+    if names is not None and len(names) > 1 and frames.is_frame(value):
+        known = frames.column_names(value)
+        named = [name for name in names if name in known]
+        if named:
+            return frames.columns(value, named, what, dtype, False)
+    return given.plain(value, what, dtype)
 
 
 def by_output(value: Any, names: Sequence[str] | None, what: str, needed: Callable[[], list[str]], n: int) -> list:

@@ -14,9 +14,13 @@ from gatewise.arguments import apart_from
 from gatewise.training import data
 from gatewise.training.callbacks import CallbackList, History, listed
 from gatewise.training.custom import CustomSteps
-from gatewise.training.data import ArrayBatches, Batch, IterableBatches
+from gatewise.training.data import Batch
+from gatewise.training.gathering import Gathered
 from gatewise.training.interrupt import finishing_the_step
 from gatewise.training.progress import Progress, verbosity
+from gatewise.training.sources import array_batches
+from gatewise.training.sources.array_batches import ArrayBatches
+from gatewise.training.sources.iterable_batches import IterableBatches
 
 Batches = ArrayBatches | IterableBatches
 
@@ -86,8 +90,8 @@ class Trainer(CustomSteps):
         elif validation_split:
             batches, held = _split(batches, validation_split, steps_per_epoch)
             if class_weight is not None:  # it is in the weights of `held`, where validation must not have it
-                held = data.split(self._flat_batch(x, y, sample_weight), batches.whole.size)[1]
-            held_out = ArrayBatches(held, size or self._fixed_batch_size(), False, validation_steps)
+                held = array_batches.part(self._whole(x, y, sample_weight), batches.whole.size)
+            held_out = ArrayBatches(held, size or self._fixed_batch_size(), False, validation_steps, batches.check)
         self.history = next((c for c in chosen if isinstance(c, History)), None) or History()
         heard = CallbackList(
             [*chosen, *([] if self.history in chosen else [self.history])],
@@ -179,29 +183,29 @@ class Trainer(CustomSteps):
         chosen = listed(callbacks)
         quiet = isinstance(verbose, str) and verbose == "auto"
         shown, progress = _progress(0 if quiet else verbosity(verbose), None, chosen)
-        batches = self._batches(x, None, None, batch_size, steps)
+        batches = self._batches(x, None, None, batch_size, steps, inputs_only=True)
         heard = CallbackList(chosen, self, {"verbose": shown, "epochs": 1, "steps": batches.steps})
         self.stop_predicting = False
         heard.call("on_predict_begin")
         tells = heard.wants("on_predict_batch_end")
-        pieces: list[list] = []
+        gathered = Gathered(getattr(batches, "rows", None))
         with progress:
             progress.begin_epoch(0)
             for batch in batches.from_start():
-                heard.call("on_predict_batch_begin", len(pieces))
-                pieces.append(self._outputs_of(batch))
+                heard.call("on_predict_batch_begin", gathered.batches)
+                outputs = self._outputs_of(batch)
+                gathered.add(outputs)
                 if tells:
-                    heard.call("on_predict_batch_end", len(pieces) - 1, logs={"outputs": self._nested(pieces[-1])})
-                progress.batch(len(pieces), batches.steps, dict)
+                    heard.call("on_predict_batch_end", gathered.batches - 1, logs={"outputs": self._nested(outputs)})
+                progress.batch(gathered.batches, batches.steps, dict)
                 if self.stop_predicting:
                     break
-            if not pieces:
+            if not gathered.batches:
                 raise ValueError("The dataset to predict from is empty: it gave no batch. Check how it was made.")
-            progress.end_epoch(len(pieces), {})
+            progress.end_epoch(gathered.batches, {})
         heard.call("on_predict_end")
-        if len(pieces) == 1:
-            return self._nested(apart_from(batch.x, pieces[0]))
-        return self._nested([data.joined(parts) for parts in zip(*pieces, strict=True)])
+        found = gathered.result()
+        return self._nested(apart_from(batch.x, found) if gathered.batches == 1 else found)
 
 
 class _Run:
@@ -220,6 +224,7 @@ class _Run:
     ) -> None:  # fmt: skip
         self.model, self.batches, self.callbacks = model, batches, heard.callbacks
         self.epoch = self._first = self._begun = 0
+        self.batch: Any = None  # the one under way, for callbacks that look at it
         self._held_out = held_out
         self._validation_freq = validation_freq
         self._heard, self._progress = heard, progress
@@ -278,6 +283,7 @@ class _Run:
         begins, ends = heard.wants("on_train_batch_begin"), heard.wants("on_train_batch_end")
         done, self._begun = self._begun, 0
         for batch in () if model.stop_training else self.batches.epoch(done):
+            self.batch = batch
             if begins:
                 heard.call("on_train_batch_begin", done)
             model._train_batch(batch)
@@ -333,8 +339,7 @@ def _split(batches: Batches, fraction: Any, steps: int | None) -> tuple[ArrayBat
         raise ValueError(
             f"validation_split={fraction} of {n} samples leaves an empty part; use more samples or another fraction."
         )
-    kept, held = data.split(batches.whole, first_held)
-    return ArrayBatches(kept, batches.batch_size, batches.shuffle, steps), held
+    return array_batches.split(batches, first_held, steps)
 
 
 def _validates(epoch: int, frequency: Any) -> bool:
