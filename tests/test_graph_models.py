@@ -1,5 +1,7 @@
 """Functional models: inputs and outputs of every nesting, shared layers, models inside models, names and order."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -240,3 +242,35 @@ def test_paths_of_nested_models():
 def test_what_does_not_fit_is_said(make, words):
     with pytest.raises((ValueError, TypeError), match=words):
         make(gw.Input((4, 2)))
+
+
+def test_training_lets_go_of_each_layers_tape_as_it_goes_back():
+    """A layer that is gone through early on the way back must not keep what it held until the end."""
+    alive, seen = [], []
+
+    class Kept:
+        pass
+
+    class Probe(gw.layers.Dense):
+        def forward(self, *inputs, **options):
+            y, pullback = super().forward(*inputs, **options)
+            kept = Kept()
+            alive.append(weakref.ref(kept))
+
+            def back(dy, wants_dx=True, kept=kept):
+                seen.append(sum(ref() is not None for ref in alive))
+                return pullback(dy, wants_dx)
+
+            return y, back
+
+    model = gw.Sequential([gw.Input((3,)), Probe(2), Probe(2), Probe(2)])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 2), "float32")
+    model.train_on_batch(x, y)
+    assert seen == [3, 2, 1]
+    del alive[:], seen[:]
+    _, back = model.loss_and_pullback(x, y)
+    first, second = back()[1], back()[1]  # a way back that a program holds may be gone again
+    assert seen == [3, 3, 3, 3, 3, 3]
+    for variable in model.trainable_variables:
+        np.testing.assert_array_equal(first[variable], second[variable])

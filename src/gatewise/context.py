@@ -16,6 +16,7 @@ class _Running(threading.local):
         self.scopes: list[str] = []
         self.losses: list[Any] | None = None
         self.metrics: list[tuple[str, Any]] | None = None
+        self.goes_back_once = False
 
 
 running = _Running()
@@ -61,6 +62,21 @@ class collected_metrics:  # noqa: N801  (as above)
 
     def __exit__(self, *_: Any) -> None:
         running.metrics = self._outer
+
+
+class going_back_once:  # noqa: N801  (as above)
+    """Within the block each way back is gone for the last time: a graph lets go of what it kept as soon as it is read.
+
+    Without it a pullback may be called again.
+    """
+
+    __slots__ = ("_outer",)
+
+    def __enter__(self) -> None:
+        self._outer, running.goes_back_once = running.goes_back_once, True
+
+    def __exit__(self, *_: Any) -> None:
+        running.goes_back_once = self._outer
 
 
 def record_loss(loss: Any) -> None:

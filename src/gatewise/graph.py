@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gatewise import config, tree
+from gatewise.context import running
 from gatewise.variable import structure_clock
 
 Shape = tuple[int | None, ...]
@@ -270,16 +271,22 @@ class Graph:
         for slot, dy in zip(self._output_slots, d_outputs, strict=True):
             _accumulate(d_slots, slot, dy)
         gradients: dict[Any, Any] = {}
+        once = running.goes_back_once
         for position, step, wants in self._way_back(wants_dx):
             if step.only_output is not None:
-                dy = d_slots[step.only_output]
+                dy, d_slots[step.only_output] = d_slots[step.only_output], None
                 if dy is None:
                     continue
             else:
                 dy = [d_slots[k] for k in step.outputs]
                 if all(d is None for d in dy):
                     continue
-            dxs, found = pullbacks[position](dy, wants)
+                for k in step.outputs:
+                    d_slots[k] = None
+            back = pullbacks[position]
+            if once:  # what the step kept is needed no more once `back` has run
+                pullbacks[position] = None
+            dxs, found = back(dy, wants)
             if gradients.keys().isdisjoint(found):
                 gradients.update(found)
             else:  # the layer is used more than once

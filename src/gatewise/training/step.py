@@ -10,7 +10,7 @@ import numpy as np
 
 from gatewise import masks, regularizers, tree
 from gatewise.arguments import apart_from
-from gatewise.context import collected_losses, collected_metrics
+from gatewise.context import collected_losses, collected_metrics, going_back_once
 from gatewise.ragged import Ragged
 from gatewise.training import finite
 from gatewise.training.data import Batch
@@ -37,7 +37,8 @@ class Stepping(Preparing):
 
     def _loss_and_gradients(self, batch: Batch, training: bool = True) -> tuple[Outcome, dict]:
         outcome, back = self._loss_and_back(batch, training)
-        return outcome, back(False)[1]
+        with going_back_once():
+            return outcome, back(False)[1]
 
     def _loss_and_back(self, batch: Batch, training: bool) -> tuple[Outcome, Callable[[bool], tuple[Any, dict]]]:
         """The outcome, and `back(wants_dx)`: the gradients of the flat inputs, and {variable: gradient}."""
