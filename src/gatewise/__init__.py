@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         utils,
     )
     from gatewise.explain import account
+    from gatewise.explain.tracing import trace
     from gatewise.files import load_model
     from gatewise.layer import Layer
     from gatewise.layers import Input
@@ -49,6 +50,7 @@ _HOMES = {
     "Variable": "gatewise.variable",
     "account": "gatewise.explain",
     "load_model": "gatewise.files",
+    "trace": "gatewise.explain.tracing",
     "value_and_grad": "gatewise.training.gradients",
 }
 """Where the public names are that are not modules."""
@@ -56,7 +58,7 @@ _HOMES = {
 __all__ = [
     "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "account", "activations", "backend",
     "callbacks", "config", "constraints", "explain", "initializers", "layers", "load_model", "losses", "metrics",
-    "models", "ops", "optimizers", "random", "regularizers", "saving", "utils", "value_and_grad",
+    "models", "ops", "optimizers", "random", "regularizers", "saving", "trace", "utils", "value_and_grad",
 ]  # fmt: skip
 
 

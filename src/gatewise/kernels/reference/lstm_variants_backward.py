@@ -17,7 +17,7 @@ from gatewise.kernels.reference.lstm_variants import (
 from gatewise.kernels.reference.products import product
 
 
-def _normalized_back(d: Array, normal: Array, scale: Array) -> Array:
+def normalized_back(d: Array, normal: Array, scale: Array) -> Array:
     """The gradient of v from that of its normalisation."""
     return scale * (d - d.mean(axis=-1, keepdims=True) - normal * (d * normal).mean(axis=-1, keepdims=True))
 
@@ -61,7 +61,7 @@ def _step_back(
     if normal is None or scale is None:
         dc = dc + d_cell
     else:
-        dc = dc + _normalized_back(d_cell * weights.cell_gain, normal, scale)
+        dc = dc + normalized_back(d_cell * weights.cell_gain, normal, scale)
     dz = np.empty_like(z)
     dz[:, G - 1] = s(z[:, G - 1])[1](dm * y)
     if weights.peephole is not None:
@@ -154,7 +154,7 @@ def _sums_back(tape: LSTMVariantTape, t: int, weights: LSTMVariantWeights, dz: A
     pairs = [(dz_x, tape.normal_x, weights.kernel_gain, 0), (dz_h, tape.normal_h, weights.recurrent_gain, 1)]
     for into, normal, gain, k in pairs:
         scale = tape.statistics[:, t, k, None]
-        into[:, t] = _normalized_back(flat * gain, normal[:, t].reshape(flat.shape), scale).reshape(shape)
+        into[:, t] = normalized_back(flat * gain, normal[:, t].reshape(flat.shape), scale).reshape(shape)
 
 
 def _weight_gradients(
