@@ -16,6 +16,7 @@ from gatewise.training.callbacks import CallbackList, History, listed
 from gatewise.training.custom import CustomSteps
 from gatewise.training.data import Batch
 from gatewise.training.gathering import Gathered
+from gatewise.training.generator_methods import GeneratorMethods
 from gatewise.training.interrupt import finishing_the_step
 from gatewise.training.progress import Progress, verbosity
 from gatewise.training.sources import array_batches
@@ -25,7 +26,7 @@ from gatewise.training.sources.iterable_batches import IterableBatches
 Batches = ArrayBatches | IterableBatches
 
 
-class Trainer(CustomSteps):
+class Trainer(GeneratorMethods, CustomSteps):
     """Training, evaluation and prediction with Keras's arguments."""
 
     stop_training = False

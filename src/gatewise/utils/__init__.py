@@ -1,4 +1,4 @@
-"""keras.utils: seeds, one-hot classes, padded sequences, windows of a series.  Each loads when first asked for."""
+"""keras.utils: seeds, one-hot classes, padded sequences, windows, datasets.  Each loads when first asked for."""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +7,8 @@ from gatewise.lazy import published
 if TYPE_CHECKING:
     from gatewise.training.packing import pack_x_y_sample_weight as pack_x_y_sample_weight
     from gatewise.training.packing import unpack_x_y_sample_weight as unpack_x_y_sample_weight
+    from gatewise.training.sources.py_dataset import PyDataset as PyDataset
+    from gatewise.training.sources.py_dataset import Sequence as Sequence
     from gatewise.utils.categories import to_categorical as to_categorical
     from gatewise.utils.norms import normalize as normalize
     from gatewise.utils.padding import pad_sequences as pad_sequences
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from gatewise.utils.time_series import timeseries_dataset_from_array as timeseries_dataset_from_array
 
 _HOMES = {
+    "PyDataset": "gatewise.training.sources.py_dataset",
+    "Sequence": "gatewise.training.sources.py_dataset",
     "normalize": "gatewise.utils.norms",
     "pack_x_y_sample_weight": "gatewise.training.packing",
     "pad_sequences": "gatewise.utils.padding",

@@ -56,7 +56,7 @@ def columns(frame: Any, names: list[str], what: str, dtype: str, takes_text: boo
     native = _read(frame, what)
     if native is None:
         return {name: _plain(frame[name], f"{what}, column {name!r}") for name in names}
-    return {name: _column(native[name], name, what, dtype, takes_text, _hints(native)) for name in names}
+    return {name: _column(native.get_column(name), name, what, dtype, takes_text, _hints(native)) for name in names}
 
 
 def as_array(value: Any, what: str, dtype: str, takes_text: bool = False) -> Any:
@@ -84,10 +84,10 @@ def as_array(value: Any, what: str, dtype: str, takes_text: bool = False) -> Any
     names = native.columns
     if not names:
         raise ValueError(f"{what} is a frame without columns.")
-    first = _column(native[names[0]], names[0], what, dtype, takes_text, hints)
+    first = _column(native.get_column(names[0]), names[0], what, dtype, takes_text, hints)
     if len(names) == 1:
         return first[:, None]
-    found = [first, *(_column(native[name], name, what, dtype, takes_text, hints) for name in names[1:])]
+    found = [first, *(_column(native.get_column(name), name, what, dtype, takes_text, hints) for name in names[1:])]
     if any(array.dtype.kind == "O" for array in found):
         return np.stack([array.astype(object) for array in found], axis=1)
     kind = dtype if any(array.dtype.kind == "f" for array in found) else np.result_type(*found)

@@ -57,3 +57,7 @@ class PyDataset:
 
     def on_epoch_end(self) -> None:
         """Called after each epoch: the place to shuffle."""
+
+
+Sequence = PyDataset
+"""What Keras 2 called it."""
