@@ -60,6 +60,7 @@ def trace(
             d_piece = None if dy is None else dy[:, part.steps]
             back = run.again(part)
             d_part, d_states, found = back(d_piece, dy_last, d_states, wants_dx)
+            d_states = [None if d is None else _without_subnormal(d) for d in d_states]
             dy_last = run.passed_on(part, d_piece, dy_last)
             gradients.add(found)
             if wants_dx and d_part is not None:
@@ -146,3 +147,12 @@ class _Sums:
 
 def _own(a: np.ndarray) -> np.ndarray:
     return a if a.base is None else a.copy()
+
+
+def _without_subnormal(d: np.ndarray) -> np.ndarray:
+    """d with zeros for what is too small to be a normal number.
+
+    A gradient that vanishes over many steps stays at the smallest such number for ever, for rounding takes it no
+    further down, and processors compute with those many times slower.
+    """
+    return np.where(np.abs(d) < np.finfo(d.dtype).tiny, d.dtype.type(0), d)
