@@ -32,6 +32,7 @@ struct ForwardCell {
     using V = typename Simd<T>::V;
 
     const In& in;
+    const SequenceOrder order;
     const Index width;    // H rounded up to whole vectors: a row of the state buffers
     const Index vectors;  // in all panels
     const Index panel_stride;
@@ -39,12 +40,14 @@ struct ForwardCell {
     T* h_state[2];         // (N, width) each; what the next step multiplies: h, times h_dropout where given
     T* h_plain = nullptr;  // (N, width), h without dropout, where that is needed too
 
-    ForwardCell(const In& given, Index all_vectors, bool needs_plain, Workspace& workspace)
+    ForwardCell(const In& given, const SequenceOrder& sorted, Index all_vectors, bool needs_plain,
+                Workspace& workspace)
         : in(given),
+          order(sorted),
           width(blocks_of<T>(given.sizes.H) * L),
           vectors(all_vectors),
           panel_stride(panel_size<T, C, second>(given.sizes.F, given.sizes.H)),
-          input{given.x, given.x_dropout, given.sizes.N, given.sizes.T, given.sizes.F} {
+          input{given.x, given.x_dropout, given.sizes.N, given.sizes.T, given.sizes.F, sorted} {
         const auto take = [&](Index count) { return (T*)workspace.take(sizeof(T) * count); };
         for (T*& state : h_state) state = take(in.sizes.N * width);
         if (needs_plain && in.h_dropout.data) h_plain = take(in.sizes.N * width);
@@ -69,7 +72,12 @@ struct ForwardCell {
     }
 
     void prepare(Index p0, Index p1) { input.prepare(*this, p0, p1, panels()); }
-    void begin_step(Index t, Index row0, Index row1) { input.begin_step(t, row0, row1); }
+    bool begin_step(Index t, Range rows) { return input.begin_step(t, {rows.begin, active_rows(t, rows)}); }
+    Index active_rows(Index t, Range rows) const {
+        Index end = rows.end;
+        while (in.mask.data && end > rows.begin && masked(end - 1, t)) --end;
+        return end;
+    }
 
     TileWork<T> work(Index t, Index n, Index p) const {
         const T* of_U = panel(p) + in.sizes.F * columns(p) * L;
@@ -84,13 +92,13 @@ struct ForwardCell {
 
     GW_MEMBER Index units_from(Index u) const { return min_of(L, in.sizes.H - u); }
     GW_MEMBER V of_row(View2<const T> rows, Index n, Index u, Index some) const {
-        return rows.data ? load_first(rows.data + n * rows.stride + u, some) : V{};
+        return rows.data ? load_first(rows.data + order.sequence(n) * rows.stride + u, some) : V{};
     }
     GW_MEMBER V dropped(Index n, Index u, Index some, V h) const {
         return in.h_dropout.data ? h * of_row(in.h_dropout, n, u, some) : h;
     }
     GW_MEMBER bool masked(Index n, Index t) const {
-        return in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
+        return in.mask.data && is_masked(in.mask, order.sequence(n), t);
     }
 
     // h[t-1] of these units, without dropout.
@@ -108,13 +116,14 @@ struct ForwardCell {
     // Writes a state into the array of all steps and that of the last, where they are wanted.
     GW_MEMBER void keep(const View3<T>& all, const View2<T>& last, Index t, Index n, Index u, Index some,
                         V state) const {
+        n = order.sequence(n);
         if (all.data) store_first(all.data + n * all.outer + t * all.inner + u, state, some);
         if (t + 1 == in.sizes.T && last.data) store_first(last.data + n * last.stride + u, state, some);
     }
 
     // Where the first of `gates` gates of these units lies in an array (N, T, gates, H).
     GW_MEMBER T* gates_at(T* of, Index t, Index n, Index u, Index gates) const {
-        return of + (n * in.sizes.T + t) * gates * in.sizes.H + u;
+        return of + (order.sequence(n) * in.sizes.T + t) * gates * in.sizes.H + u;
     }
 
     // Writes as many vectors, one a gate.
@@ -126,15 +135,20 @@ struct ForwardCell {
     }
 };
 
-// How the work of a forward pass is divided; `width` is that of a row of sums. Where x is under dropout each
-// thread needs rows of its own.
+// How the work of a forward pass is divided; `columns` are those of W, `in_a_panel` the vectors of a panel.
 template <class T, class In>
-static Division divide_forward(const In& in, Index panels, Index width) {
+static Division divide_forward(const In& in, Index in_a_panel, Index columns) {
+    const Index blocks = blocks_of<T>(in.sizes.H), width = columns * blocks * Simd<T>::kLanes;
     const Index depth = in.sizes.F + in.sizes.H;
     const double flops = 2.0 * in.sizes.N * width * (depth + 16);
-    const Division division =
-        divide_recurrence(in.sizes.N, in.sizes.T, panels, flops, sizeof(T) * width * depth);
-    return in.x_dropout.data && division.by_units ? Division{1, false} : division;
+    return divide_recurrence(in.sizes.N, in.sizes.T, ceil_div(columns * blocks, in_a_panel), flops,
+                             sizeof(T) * width * depth);
+}
+
+// The order of the sequences for that division.
+template <class In>
+static SequenceOrder order_of(const In& in, Division division, Workspace& workspace) {
+    return sequence_order(in.mask, in.sizes.N, in.sizes.T, division, workspace);
 }
 
 }  // namespace GATEWISE_ISA

@@ -6,7 +6,7 @@
 // of all steps is computed first.
 #pragma once
 
-#include "recurrence.h"
+#include "sequence_order.h"
 
 namespace gatewise {
 namespace GATEWISE_ISA {
@@ -58,15 +58,18 @@ struct StepInput {
     View3<const T> x;
     View2<const T> dropout;
     Index rows, steps, F;
-    T* dropped = nullptr;    // (N, F): this step's x times its multipliers, or null
+    SequenceOrder order = {};
+    T* gathered = nullptr;   // (N, F): this step's x in order, times its multipliers, or null
     T* projected = nullptr;  // (N, T, panels, columns, L): x W and what it starts from, or null
 
-    const T* row(Index n, Index t) const { return x.data + n * x.outer + t * x.inner; }
+    const T* row(Index n, Index t) const { return x.data + order.sequence(n) * x.outer + t * x.inner; }
 
     // Takes the memory that this needs; `width` is that of a row of sums.
     void take(Workspace& workspace, Index width) {
-        if (dropout.data) dropped = (T*)workspace.take(sizeof(T) * rows * F);
-        else if (rows < kFewRows && steps > 1)
+        if (dropout.data || order.sequences) {
+            gathered = (T*)workspace.take(sizeof(T) * rows * F);
+            std::memset(gathered, 0, sizeof(T) * rows * F);
+        } else if (rows < kFewRows && steps > 1)
             projected = (T*)workspace.take(sizeof(T) * rows * steps * width);
     }
 
@@ -95,17 +98,25 @@ struct StepInput {
             }
     }
 
-    void begin_step(Index t, Index row0, Index row1) const {
-        if (!dropped) return;
-        for (Index n = row0; n < row1; ++n) {
-            const T *from = row(n, t), *factor = dropout.data + n * dropout.stride;
-            for (Index k = 0; k < F; ++k) dropped[n * F + k] = from[k] * factor[k];
+    // Gathers these rows of a step; says whether there is anything for others to wait for.
+    bool begin_step(Index t, Range some) const {
+        if (!gathered) return false;
+        for (Index n = some.begin; n < some.end; ++n) {
+            const T *from = row(n, t), *factor = dropout.data;
+            T* to = gathered + n * F;
+            if (!factor) {
+                std::memcpy(to, from, sizeof(T) * F);
+                continue;
+            }
+            factor += order.sequence(n) * dropout.stride;
+            for (Index k = 0; k < F; ++k) to[k] = from[k] * factor[k];
         }
+        return true;
     }
 
     Segment<T> segment(Index t, Index n, const T* panel) const {
-        return dropped ? Segment<T>{dropped + n * F, F, 1, F, panel}
-                       : Segment<T>{row(n, t), x.outer, 1, F, panel};
+        return gathered ? Segment<T>{gathered + n * F, F, 1, F, panel}
+                        : Segment<T>{row(n, t), x.outer, 1, F, panel};
     }
 };
 

@@ -72,12 +72,18 @@ GW_INLINE void zero_row(T* to, Index width) {
 
 // ---- where a comes from -----------------------------------------------------------------------------
 
+// Where any rows may share a tile: how many of [m, m1) the next one takes, all of nearly equal height.
+struct BalancedTiles {
+    Index tile_rows(Index m, Index m1) const { return ceil_div(m1 - m, ceil_div(m1 - m, kMostRows)); }
+};
+
 // Rows of a that run along depth are read where they lie.
 template <class T>
-struct RowsInPlace {
+struct RowsInPlace : BalancedTiles {
     static constexpr Rows kRows = Rows::kAlongDepth;
     const T* a;
     Index row_stride;
+    RowsInPlace(const T* from, Index stride) : a(from), row_stride(stride) {}
     void block(Index, Index, Index, Index, T*) {}
     Segment<T> segment(Index m, Index, Index, Index k0, Index depth) const {
         return {a + m * row_stride + k0, row_stride, 1, depth, nullptr};
@@ -86,17 +92,17 @@ struct RowsInPlace {
 
 // Rows of a with any strides, packed tile by tile: [depth][rows of the tile].
 template <class T>
-struct RowsPacked {
+struct RowsPacked : BalancedTiles {
     static constexpr Rows kRows = Rows::kAcross;
     const T* a;
     Index row_stride, depth_stride;
     const T* packed = nullptr;
+    RowsPacked(const T* from, Index row, Index along) : a(from), row_stride(row), depth_stride(along) {}
     void block(Index m0, Index m1, Index k0, Index depth, T* to) {
         packed = to;
-        const RowTiles tiles = split_rows(m1 - m0);
         const T* from = a + m0 * row_stride + k0 * depth_stride;
-        for (Index t = 0; t < tiles.count; ++t) {
-            const Index r = tiles.height + (t < tiles.taller);
+        for (Index r; m0 < m1; m0 += r) {
+            r = tile_rows(m0, m1);
             for (Index k = 0; k < depth; ++k, to += r) copy_few(to, from + k * depth_stride, row_stride, r);
             from += r * row_stride;
         }
@@ -185,17 +191,14 @@ struct Gemm {
     // Rows [m0, m1) against the packed panels of columns [n0, n1). A tile's rows stay in the nearest cache
     // while the panels pass by from the next.
     void run_block(Index m0, Index m1, Index n0, Index n1, Index k0, Index block, const T* packed_b) const {
-        const RowTiles tiles = split_rows(m1 - m0);
-        Index m = m0;
-        for (Index t = 0; t < tiles.count; ++t) {
-            const Index r = tiles.height + (t < tiles.taller);
+        for (Index m = m0, r; m < m1; m += r) {
+            r = a.tile_rows(m, m1);
             Segment<T> segment = a.segment(m, r, m0, k0, block);
             segment.panel = packed_b;
             for (Index n = n0; n < n1; n += kAcross, segment.panel += kAcross * block) {
                 const Index vectors = min_of(kMostColumns, ceil_div(columns - n, L));
                 run_tile(m, r, segment, n, vectors, k0 == 0, k0 + block == depth);
             }
-            m += r;
         }
     }
 
@@ -279,8 +282,8 @@ static void matmul(const Matmul<T>& m) {
                                 turn ? 0 : 1,
                                 m.accumulate};
     const ColumnsPacked<T> from = {b, b_depth, b_column};
-    if (a_depth == 1) gemm<T>(rows, columns, m.depth, RowsInPlace<T>{a, a_row}, from, into);
-    else gemm<T>(rows, columns, m.depth, RowsPacked<T>{a, a_row, a_depth}, from, into);
+    if (a_depth == 1) gemm<T>(rows, columns, m.depth, RowsInPlace<T>(a, a_row), from, into);
+    else gemm<T>(rows, columns, m.depth, RowsPacked<T>(a, a_row, a_depth), from, into);
 }
 
 }  // namespace GATEWISE_ISA

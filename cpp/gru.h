@@ -76,8 +76,8 @@ struct GruAfterCell : ForwardCell<T, GruForward<T>, kGruGates, Second::kApart> {
     using Base::in, Base::L, Base::masked;
     using typename Base::V;
 
-    GruAfterCell(const GruForward<T>& given, Workspace& workspace)
-        : Base(given, kGruGates * blocks_of<T>(given.sizes.H), true, workspace) {}
+    GruAfterCell(const GruForward<T>& given, const SequenceOrder& order, Workspace& workspace)
+        : Base(given, order, kGruGates * blocks_of<T>(given.sizes.H), true, workspace) {}
 
     void epilogue(Index t, Index n, Index rows, Index p, const T* sums) {
         if (usual_activations(in)) finish_rows(t, n, rows, p, sums, Activation::tanh, Activation::sigmoid);
@@ -123,8 +123,8 @@ struct GruResetCell : ForwardCell<T, GruForward<T>, kGruGates, Second::kTwo> {
     T *z_state, *q_state;  // (N, width)
     T* candidate;          // (N, panels of the second phase, 4, L): x W_h + b_h
 
-    GruResetCell(const GruForward<T>& given, Workspace& workspace)
-        : Base(given, kGruGates * blocks_of<T>(given.sizes.H), true, workspace) {
+    GruResetCell(const GruForward<T>& given, const SequenceOrder& order, Workspace& workspace)
+        : Base(given, order, kGruGates * blocks_of<T>(given.sizes.H), true, workspace) {
         const auto take = [&](Index count) { return (T*)workspace.take(sizeof(T) * count); };
         z_state = take(in.sizes.N * width);
         q_state = take(in.sizes.N * width);
@@ -174,7 +174,8 @@ struct GruCandidateCell {
     Index depth() const { return first.in.sizes.H; }
     const T* panel(Index p) const { return packed + p * depth() * kMostColumns * L; }
     void prepare(Index, Index) {}
-    void begin_step(Index, Index, Index) {}
+    bool begin_step(Index, Range) { return false; }
+    Index active_rows(Index t, Range rows) const { return first.active_rows(t, rows); }
 
     TileWork<T> work(Index, Index n, Index p) const {
         const Index width = first.width, next = kMostColumns * L;
@@ -206,15 +207,16 @@ static void gru_forward(const GruForward<T>& in) {
     if (N == 0) return;
     Workspace workspace;
     if (in.reset_after) {
-        GruAfterCell<T> cell(in, workspace);
-        const Division division = divide_forward<T>(in, cell.panels(), 3 * cell.width);
+        const Division division = divide_forward<T>(in, kGruGates, kGruGates);
+        GruAfterCell<T> cell(in, order_of(in, division, workspace), workspace);
         Team team(division.threads);
         cell.start();
         return run_recurrence<T>(cell, team, division.by_units, N, steps, cell.panels());
     }
-    GruResetCell<T> reset(in, workspace);
+    // The second phase has the fewest panels to share.
+    const Division division = divide_forward<T>(in, kGruGates * kMostColumns, kGruGates);
+    GruResetCell<T> reset(in, order_of(in, division, workspace), workspace);
     GruCandidateCell<T> candidate(reset);
-    const Division division = divide_forward<T>(in, candidate.panels(), 3 * reset.width);
     Team team(division.threads);
     reset.start();
     run_phases<T>(team, division.by_units, N, steps, Phase<GruResetCell<T>>{reset, reset.panels()},

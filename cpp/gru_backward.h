@@ -27,12 +27,15 @@ struct GruBackwardCell : BackwardCell<T, GruBackward<T>> {
     using typename Base::V;
 
     const Index gates;  // in a row of gradients
-    T* rows;            // (N, T, gates, H)
+    T* rows;            // (N, T, gates, H), sequences in order
     T* carried;         // (N, width): what arrives at h[t] from h[t+1] without a product
 
-    GruBackwardCell(const GruBackward<T>& given, Index first, Index depth, Index all_gates, T* all_rows,
-                    T* all_carried, Workspace& workspace)
-        : Base(given, first, depth, workspace), gates(all_gates), rows(all_rows), carried(all_carried) {}
+    GruBackwardCell(const GruBackward<T>& given, const SequenceOrder& sorted, Index first, Index depth,
+                    Index all_gates, T* all_rows, T* all_carried, Workspace& workspace)
+        : Base(given, sorted, first, depth, workspace),
+          gates(all_gates),
+          rows(all_rows),
+          carried(all_carried) {}
 
     T* row(Index n, Index t, Index gate = 0) const {
         return rows + ((n * in.sizes.T + t) * gates + gate) * in.sizes.H;
@@ -44,7 +47,7 @@ struct GruBackwardCell : BackwardCell<T, GruBackward<T>> {
         if (step == 0) return this->given_dh(step, n, u, some);
         const V dh = this->dropped(n, u, some, sums) + load(carried + n * width + u);
         if (step < in.sizes.T) return dh + this->given_dh(step, n, u, some);
-        store_first(in.dh0 + n * in.sizes.H + u, dh, some);
+        store_first(in.dh0 + this->order.sequence(n) * in.sizes.H + u, dh, some);
         return dh;
     }
 
@@ -53,7 +56,7 @@ struct GruBackwardCell : BackwardCell<T, GruBackward<T>> {
         V z, r, g, before, z_slope, r_slope, g_slope;
     };
     GW_MEMBER Step step_of(Index n, Index t, Index u, Index some, Activation a, Activation s) const {
-        const Index H = in.sizes.H, at = (n * in.sizes.T + t) * 3 * H + u;
+        const Index H = in.sizes.H, at = (this->order.sequence(n) * in.sizes.T + t) * 3 * H + u;
         const T *gate = in.gates + at, *sum = in.sums ? in.sums + at : nullptr;
         Step step;
         step.z = load_first(gate, some);
@@ -92,8 +95,9 @@ struct GruAfterBackwardCell : GruBackwardCell<T> {
     using Base::carried, Base::in, Base::L, Base::masked, Base::row, Base::time, Base::width;
     using typename Base::V;
 
-    GruAfterBackwardCell(const GruBackward<T>& given, T* rows, T* carried, Workspace& workspace)
-        : Base(given, 0, 3 * given.sizes.H, 4, rows, carried, workspace) {}
+    GruAfterBackwardCell(const GruBackward<T>& given, const SequenceOrder& order, T* rows, T* carried,
+                         Workspace& workspace)
+        : Base(given, order, 0, 3 * given.sizes.H, 4, rows, carried, workspace) {}
 
     TileWork<T> work(Index step, Index n, Index p) const {
         if (step == 0) return this->no_product();
@@ -118,7 +122,8 @@ struct GruAfterBackwardCell : GruBackwardCell<T> {
             if (step == in.sizes.T) return;
             if (masked(n, t)) return this->skip(n, t, u, some, dh);
             const auto now = this->step_of(n, t, u, some, a, s);
-            const V q = load_first(in.recurrent + (n * in.sizes.T + t) * H + u, some);
+            const Index tape = (this->order.sequence(n) * in.sizes.T + t) * H + u;
+            const V q = load_first(in.recurrent + tape, some);
             const V dg = dh * (broadcast(T(1)) - now.z) * now.g_slope;
             T* to = row(n, t) + u;
             store_first(to, dh * (now.before - now.g) * now.z_slope, some);
@@ -139,8 +144,9 @@ struct GruResetBackwardCell : GruBackwardCell<T> {
     using Base::carried, Base::in, Base::masked, Base::row, Base::time, Base::width;
     using typename Base::V;
 
-    GruResetBackwardCell(const GruBackward<T>& given, T* rows, T* carried, Workspace& workspace)
-        : Base(given, 0, 2 * given.sizes.H, 3, rows, carried, workspace) {}
+    GruResetBackwardCell(const GruBackward<T>& given, const SequenceOrder& order, T* rows, T* carried,
+                         Workspace& workspace)
+        : Base(given, order, 0, 2 * given.sizes.H, 3, rows, carried, workspace) {}
 
     TileWork<T> work(Index step, Index n, Index p) const {
         return step == 0 ? this->no_product() : this->product(row(n, time(step) + 1), this->between(), p);
@@ -168,8 +174,9 @@ struct GruCandidateBackwardCell : GruBackwardCell<T> {
     using Base::carried, Base::in, Base::masked, Base::row, Base::time, Base::width;
     using typename Base::V;
 
-    GruCandidateBackwardCell(const GruBackward<T>& given, T* rows, T* carried, Workspace& workspace)
-        : Base(given, 2 * given.sizes.H, given.sizes.H, 3, rows, carried, workspace) {}
+    GruCandidateBackwardCell(const GruBackward<T>& given, const SequenceOrder& order, T* rows, T* carried,
+                             Workspace& workspace)
+        : Base(given, order, 2 * given.sizes.H, given.sizes.H, 3, rows, carried, workspace) {}
 
     TileWork<T> work(Index step, Index n, Index p) const {
         return step == in.sizes.T ? this->no_product()
@@ -209,19 +216,24 @@ struct ColumnsWithGap {
 };
 
 template <class T>
-static void gru_weight_gradients(const GruBackward<T>& in, const T* rows) {
+static void gru_weight_gradients(const GruBackward<T>& in, const RealSteps& real, const T* rows) {
     const Index H = in.sizes.H, columns = 3 * H, stride = (in.reset_after ? 4 : 3) * H;
     const ColumnsPacked<T> all = {rows, stride, 1};
-    weight_gradients<T>(in, all, columns, in.dW, (T*)nullptr, in.db, columns);
+    weight_gradients<T>(in, real, all, columns, in.dW, (T*)nullptr, in.db, columns);
     if (in.reset_after) {
         const ColumnsWithGap<T> of_U = {all, 2 * H, H};
         T* db = in.db ? in.db + columns : nullptr;
-        return weight_gradients<T>(in, of_U, columns, (T*)nullptr, in.dU, db, columns);
+        return weight_gradients<T>(in, real, of_U, columns, (T*)nullptr, in.dU, db, columns);
     }
     if (!in.dU) return;
-    weight_gradients<T>(in, all, 2 * H, (T*)nullptr, in.dU, (T*)nullptr, columns);
-    matmul<T>({H, H, in.sizes.N * in.sizes.T, in.recurrent, 1, H, rows + 2 * H, stride, 1, in.dU + 2 * H,
-               columns, 1, nullptr, false});
+    weight_gradients<T>(in, real, all, 2 * H, (T*)nullptr, in.dU, (T*)nullptr, columns);
+    // U_h multiplies q as W multiplies x.
+    GruBackward<T> of_q = {};
+    of_q.sizes = {in.sizes.N, in.sizes.T, H, H};
+    of_q.x = {in.recurrent, in.sizes.T * H, H};
+    of_q.mask = in.mask;
+    weight_gradients<T>(of_q, real, ColumnsPacked<T>{rows + 2 * H, stride, 1}, H, in.dU + 2 * H, (T*)nullptr,
+                        (T*)nullptr, columns);
 }
 
 template <class T>
@@ -231,22 +243,23 @@ static void gru_backward(const GruBackward<T>& in) {
     Workspace workspace;
     T* rows = (T*)workspace.take(sizeof(T) * (N * in.sizes.T * gates * H + 1));
     T* carried = (T*)workspace.take(sizeof(T) * (N * width + 1));
+    const Division division = divide_backward<T>(in, 3 * H);
+    const SequenceOrder order = order_of(in, division, workspace);
     if (N > 0 && in.reset_after) {
-        GruAfterBackwardCell<T> cell(in, rows, carried, workspace);
-        const Division division = divide_backward<T>(in, cell.panels(), width, 3 * H);
+        GruAfterBackwardCell<T> cell(in, order, rows, carried, workspace);
         Team team(division.threads);
         run_recurrence<T>(cell, team, division.by_units, N, steps, cell.panels());
     } else if (N > 0) {
-        GruResetBackwardCell<T> reset(in, rows, carried, workspace);
-        GruCandidateBackwardCell<T> candidate(in, rows, carried, workspace);
-        const Division division = divide_backward<T>(in, reset.panels(), width, 3 * H);
+        GruResetBackwardCell<T> reset(in, order, rows, carried, workspace);
+        GruCandidateBackwardCell<T> candidate(in, order, rows, carried, workspace);
         Team team(division.threads);
         run_phases<T>(team, division.by_units, N, steps,
                       Phase<GruResetBackwardCell<T>>{reset, reset.panels()},
                       Phase<GruCandidateBackwardCell<T>>{candidate, candidate.panels()});
     }
-    gru_weight_gradients(in, rows);
-    if (in.dx) input_gradient(in, rows, 3 * H, gates * H);
+    const RealSteps real = real_steps(in.mask, N, in.sizes.T, order, workspace);
+    gru_weight_gradients(in, real, rows);
+    if (in.dx) input_gradient(in, real, rows, 3 * H, gates * H);
 }
 
 }  // namespace GATEWISE_ISA

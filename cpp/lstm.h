@@ -49,8 +49,8 @@ struct LstmForwardCell : ForwardCell<T, LstmForward<T>, 4, Second::kSame> {
 
     T* c_state;  // (N, width)
 
-    LstmForwardCell(const LstmForward<T>& given, Workspace& workspace)
-        : Base(given, 4 * blocks_of<T>(given.sizes.H), given.mask.data != nullptr, workspace),
+    LstmForwardCell(const LstmForward<T>& given, const SequenceOrder& order, Workspace& workspace)
+        : Base(given, order, 4 * blocks_of<T>(given.sizes.H), given.mask.data != nullptr, workspace),
           c_state((T*)workspace.take(sizeof(T) * given.sizes.N * width)) {}
 
     // The initial states.
@@ -107,8 +107,8 @@ template <class T>
 static void lstm_forward(const LstmForward<T>& in) {
     if (in.sizes.N == 0) return;
     Workspace workspace;
-    LstmForwardCell<T> cell(in, workspace);
-    const Division division = divide_forward<T>(in, cell.panels(), 4 * cell.width);
+    const Division division = divide_forward<T>(in, 4, 4);
+    LstmForwardCell<T> cell(in, order_of(in, division, workspace), workspace);
     Team team(division.threads);
     cell.start();
     run_recurrence<T>(cell, team, division.by_units, in.sizes.N, in.sizes.T, cell.panels());

@@ -21,12 +21,13 @@ struct LstmBackwardCell : BackwardCell<T, LstmBackward<T>> {
     using Base::in, Base::L, Base::masked, Base::time, Base::width;
     using typename Base::V;
 
-    T* dz;                  // (N, T, 4H)
+    T* dz;                  // (N, T, 4H), sequences in order
     T* dc_state;            // (N, width)
     T* dh_state = nullptr;  // (N, width): dh of a masked step, which passes to the step before; or null
 
-    LstmBackwardCell(const LstmBackward<T>& given, T* into_dz, Workspace& workspace)
-        : Base(given, 0, 4 * given.sizes.H, workspace), dz(into_dz) {
+    LstmBackwardCell(const LstmBackward<T>& given, const SequenceOrder& order, T* into_dz,
+                     Workspace& workspace)
+        : Base(given, order, 0, 4 * given.sizes.H, workspace), dz(into_dz) {
         const auto take = [&](Index count) { return (T*)workspace.take(sizeof(T) * count); };
         dc_state = take(in.sizes.N * width);
         if (in.mask.data) dh_state = take(in.sizes.N * width);
@@ -59,16 +60,17 @@ struct LstmBackwardCell : BackwardCell<T, LstmBackward<T>> {
     }
 
     void leave(Index n, Index u, Index some, V dh) const {
-        store_first(in.dh0 + n * in.sizes.H + u, dh, some);
-        store_first(in.dc0 + n * in.sizes.H + u, load(dc_state + n * width + u), some);
+        const Index at = this->order.sequence(n) * in.sizes.H + u;
+        store_first(in.dh0 + at, dh, some);
+        store_first(in.dc0 + at, load(dc_state + n * width + u), some);
     }
 
     GW_MEMBER void step_back(Index step, Index n, Index u, Index some, V dh, Activation a, Activation s) {
-        const Index H = in.sizes.H, t = time(step), row = (n * in.sizes.T + t) * H;
+        const Index H = in.sizes.H, t = time(step), row = (this->order.sequence(n) * in.sizes.T + t) * H;
         dh += this->given_dh(step, n, u, some);
         V dc = step ? load(dc_state + n * width + u) : this->of_row(in.dc_last, n, u, some);
         dc += this->at(in.dc, n, t, u, some);
-        T* to = dz + row * 4 + u;
+        T* to = dz + (n * in.sizes.T + t) * 4 * H + u;
         if (masked(n, t)) {
             store(dh_state + n * width + u, dh);
             store(dc_state + n * width + u, dc);
@@ -98,14 +100,17 @@ static void lstm_backward(const LstmBackward<T>& in) {
     const Index N = in.sizes.N, steps = in.sizes.T, columns = 4 * in.sizes.H;
     Workspace workspace;
     T* dz = (T*)workspace.take(sizeof(T) * (N * steps * columns + 1));
+    SequenceOrder order;
     if (N > 0) {
-        LstmBackwardCell<T> cell(in, dz, workspace);
-        const Division division = divide_backward<T>(in, cell.panels(), cell.width, columns);
+        const Division division = divide_backward<T>(in, columns);
+        order = order_of(in, division, workspace);
+        LstmBackwardCell<T> cell(in, order, dz, workspace);
         Team team(division.threads);
         run_recurrence<T>(cell, team, division.by_units, N, steps + (in.dh0 ? 1 : 0), cell.panels());
     }
-    weight_gradients<T>(in, ColumnsPacked<T>{dz, columns, 1}, columns, in.dW, in.dU, in.db, columns);
-    if (in.dx) input_gradient(in, dz, columns, columns);
+    const RealSteps real = real_steps(in.mask, N, steps, order, workspace);
+    weight_gradients<T>(in, real, ColumnsPacked<T>{dz, columns, 1}, columns, in.dW, in.dU, in.db, columns);
+    if (in.dx) input_gradient(in, real, dz, columns, columns);
 }
 
 }  // namespace GATEWISE_ISA

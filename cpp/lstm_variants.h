@@ -337,12 +337,11 @@ static void run_lstm_variant(const LstmVariantForward<T>& in) {
     const Index blocks = blocks_of<T>(s.H),
                 out_panels = ceil_div(at.out_width, kMostColumns * Simd<T>::kLanes);
     const double products = double(G) * (s.F + s.P + 16) + (s.projection ? s.P : 0);
-    Division division = divide_recurrence(s.N, s.T, blocks, 2.0 * s.N * at.width * products,
-                                          (Index)(sizeof(T) * at.width * products));
-    if (in.x_dropout.data && division.by_units) division = {1, false};
+    const Division division = divide_recurrence(s.N, s.T, blocks, 2.0 * s.N * at.width * products,
+                                                (Index)(sizeof(T) * at.width * products));
     Team team(division.threads);
     Workspace workspace;
-    LstmVariantCell<T, G> cell = {in, at, {in.x, in.x_dropout, s.N, s.T, s.F}, nullptr, {}};
+    LstmVariantCell<T, G> cell = {in, at, {in.x, in.x_dropout, s.N, s.T, s.F, {}}, nullptr, {}};
     cell.take(workspace);
     cell.start();
     LstmVariantSums<T, G> of_x = {cell, true}, of_h = {cell, false};
@@ -352,7 +351,7 @@ static void run_lstm_variant(const LstmVariantForward<T>& in) {
         const Range p = mine.panels(blocks), whole = mine.whole_rows();
         cell.input.prepare(cell, p.begin, p.end, blocks);
         for (Index t = 0; t < s.T; ++t) {
-            cell.input.begin_step(t, mine.rows.begin, mine.rows.end);
+            if (cell.input.begin_step(t, whole)) mine.wait();
             if (s.layer_norm) {
                 if (cell.sums_x) mine.run<T>(of_x, t, blocks);
                 mine.run<T>(of_h, t, blocks);

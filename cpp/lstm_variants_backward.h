@@ -45,7 +45,7 @@ static void run_lstm_variant_back(LstmVariantBackwardCell<T, G>& cell) {
 // The gradients that are products over all (n, t): of W, U, b, the projection, and x.
 template <class T>
 static void lstm_variant_products(const LstmVariantBackward<T>& in, const T* dz_x, const T* dz_h,
-                                  const T* d_out) {
+                                  const T* d_out, Workspace& workspace) {
     const LstmVariantSizes& s = in.sizes;
     const Index columns = s.G * s.H;
     // As of an LSTM with P units, which is what x, h and their weights are.
@@ -60,19 +60,25 @@ static void lstm_variant_products(const LstmVariantBackward<T>& in, const T* dz_
     of.h = {in.h, s.T * s.P, s.P};
     of.dx = in.dx;
     of.dW = in.dW;
+    const RealSteps real = real_steps(in.mask, s.N, s.T, {}, workspace);
     if (s.layer_norm) {
-        weight_gradients<T>(of, ColumnsPacked<T>{dz_x, columns, 1}, columns, in.dW, (T*)nullptr, (T*)nullptr,
-                            columns);
+        weight_gradients<T>(of, real, ColumnsPacked<T>{dz_x, columns, 1}, columns, in.dW, (T*)nullptr,
+                            (T*)nullptr, columns);
         of.dW = nullptr;
     } else {
         of.db = in.db;
     }
     of.dU = in.dU;
-    weight_gradients<T>(of, ColumnsPacked<T>{dz_h, columns, 1}, columns, of.dW, of.dU, of.db, columns);
-    if (in.dx) input_gradient<T>(of, dz_x, columns, columns);
-    if (in.dprojection)
-        matmul<T>({s.H, s.P, s.N * s.T, in.unprojected, 1, s.H, d_out, s.P, 1, in.dprojection, s.P, 1,
-                   nullptr, false});
+    weight_gradients<T>(of, real, ColumnsPacked<T>{dz_h, columns, 1}, columns, of.dW, of.dU, of.db, columns);
+    if (in.dx) input_gradient<T>(of, real, dz_x, columns, columns);
+    if (!in.dprojection) return;
+    // The projection multiplies what it is given as W multiplies x.
+    LstmBackward<T> of_m = {};
+    of_m.sizes = {s.N, s.T, s.H, s.P};
+    of_m.x = {in.unprojected, s.T * s.H, s.H};
+    of_m.mask = in.mask;
+    weight_gradients<T>(of_m, real, ColumnsPacked<T>{d_out, s.P, 1}, s.P, in.dprojection, (T*)nullptr,
+                        (T*)nullptr, s.P);
 }
 
 template <class T, int G>
@@ -89,7 +95,7 @@ static void lstm_variant_back(const LstmVariantBackward<T>& in) {
     cell.take(workspace);
     if (s.N > 0) run_lstm_variant_back(cell);
     cell.finish();
-    lstm_variant_products(in, cell.dz_x, cell.dz_h, cell.d_out);
+    lstm_variant_products(in, cell.dz_x, cell.dz_h, cell.d_out, workspace);
 }
 
 template <class T>

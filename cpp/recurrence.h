@@ -83,6 +83,27 @@ static void run_tiles(Cell& cell, Index step, Index row, const RowTiles& tiles, 
     }
 }
 
+// The rows of a step that need its tiles: up to the last that counts, for a cell with masks; else all.
+template <class Cell>
+GW_INLINE auto rows_that_count(const Cell& cell, Index step, Range rows, int)
+    -> decltype(cell.active_rows(step, rows)) {
+    return cell.active_rows(step, rows);
+}
+template <class Cell>
+GW_INLINE Index rows_that_count(const Cell&, Index, Range rows, long) {
+    return rows.end;
+}
+
+// Rows that count no more: only their epilogue, which hands their states on.
+template <class T, class Cell>
+static void run_epilogues(Cell& cell, Index step, Index row0, Index row1, Index p0, Index p1) {
+    TileSums<T> nothing;
+    std::memset(nothing.at, 0, sizeof nothing.at);
+    for (Index p = p0; p < p1; ++p)
+        for (Index row = row0; row < row1; row += kMostRows / 2)
+            cell.epilogue(step, row, min_of(kMostRows / 2, row1 - row), p, nothing.at);
+}
+
 // Rows [row0, row1) against panels [p0, p1) at one step.
 template <class T, class Cell>
 static void run_step(Cell& cell, Index step, Index row0, Index row1, Index p0, Index p1) {
@@ -125,8 +146,10 @@ struct Shares {
     }
     template <class T, class Cell>
     void run(Cell& cell, Index step, Range p) const {
-        if (p.begin < p.end && rows.begin < rows.end)
-            run_step<T>(cell, step, rows.begin, rows.end, p.begin, p.end);
+        if (p.begin >= p.end || rows.begin >= rows.end) return;
+        const Index end = rows_that_count(cell, step, rows, 0);
+        if (rows.begin < end) run_step<T>(cell, step, rows.begin, end, p.begin, p.end);
+        if (end < rows.end) run_epilogues<T>(cell, step, end, rows.end, p.begin, p.end);
     }
     // After a phase: where units are shared, the next needs everybody's.
     void wait() const {
@@ -142,14 +165,15 @@ struct Phase {
 };
 
 // All steps. A Cell also has: prepare(p0, p1), called once for a thread's panels before the first step, and
-// begin_step(step, row0, row1), called before each step for a thread's rows.
+// begin_step(step, rows), called before each step for the rows that a thread alone prepares; true if the
+// others must wait for them.
 template <class T, class... Cells>
 static void run_phases(Team& team, bool by_units, Index rows, Index steps, const Phase<Cells>&... phases) {
     auto part = [&](int member) {
         const Shares mine(team, member, by_units, rows);
         const Range shares[] = {mine.panels(phases.panels)...};
         const auto run = [&](auto& cell, Index step, Range panels) {
-            cell.begin_step(step, mine.rows.begin, mine.rows.end);
+            if (cell.begin_step(step, mine.whole_rows())) mine.wait();
             mine.run<T>(cell, step, panels);
             mine.wait();
         };

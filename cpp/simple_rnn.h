@@ -35,8 +35,8 @@ struct SimpleRnnCell : ForwardCell<T, SimpleRnnForward<T>, kMostColumns, Second:
     using Base::in, Base::L, Base::masked;
     using typename Base::V;
 
-    SimpleRnnCell(const SimpleRnnForward<T>& given, Workspace& workspace)
-        : Base(given, blocks_of<T>(given.sizes.H), given.mask.data != nullptr, workspace) {}
+    SimpleRnnCell(const SimpleRnnForward<T>& given, const SequenceOrder& order, Workspace& workspace)
+        : Base(given, order, blocks_of<T>(given.sizes.H), given.mask.data != nullptr, workspace) {}
 
     void epilogue(Index t, Index n, Index rows, Index p, const T* sums) {
         if (in.activation == Activation::tanh) finish_rows(t, n, rows, p, sums, Activation::tanh);
@@ -60,8 +60,8 @@ template <class T>
 static void simple_rnn_forward(const SimpleRnnForward<T>& in) {
     if (in.sizes.N == 0) return;
     Workspace workspace;
-    SimpleRnnCell<T> cell(in, workspace);
-    const Division division = divide_forward<T>(in, cell.panels(), cell.width);
+    const Division division = divide_forward<T>(in, kMostColumns, 1);
+    SimpleRnnCell<T> cell(in, order_of(in, division, workspace), workspace);
     Team team(division.threads);
     cell.start();
     run_recurrence<T>(cell, team, division.by_units, in.sizes.N, in.sizes.T, cell.panels());

@@ -17,11 +17,12 @@ struct SimpleRnnBackwardCell : BackwardCell<T, SimpleRnnBackward<T>> {
     using Base::in, Base::L, Base::masked, Base::time, Base::width;
     using typename Base::V;
 
-    T* dz;                  // (N, T, H)
+    T* dz;                  // (N, T, H), sequences in order
     T* dh_state = nullptr;  // (N, width): dh of a masked step, which passes to the step before; or null
 
-    SimpleRnnBackwardCell(const SimpleRnnBackward<T>& given, T* into_dz, Workspace& workspace)
-        : Base(given, 0, given.sizes.H, workspace), dz(into_dz) {
+    SimpleRnnBackwardCell(const SimpleRnnBackward<T>& given, const SequenceOrder& order, T* into_dz,
+                          Workspace& workspace)
+        : Base(given, order, 0, given.sizes.H, workspace), dz(into_dz) {
         if (in.mask.data) dh_state = (T*)workspace.take(sizeof(T) * in.sizes.N * width);
     }
 
@@ -45,7 +46,7 @@ struct SimpleRnnBackwardCell : BackwardCell<T, SimpleRnnBackward<T>> {
                 V dh = this->dropped(n, u, some, load(sums));
                 if (step > 0 && masked(n, t + 1)) dh = load(dh_state + n * width + u);
                 if (step == in.sizes.T) {
-                    store_first(in.dh0 + n * in.sizes.H + u, dh, some);
+                    store_first(in.dh0 + this->order.sequence(n) * in.sizes.H + u, dh, some);
                     continue;
                 }
                 dh += this->given_dh(step, n, u, some);
@@ -54,7 +55,8 @@ struct SimpleRnnBackwardCell : BackwardCell<T, SimpleRnnBackward<T>> {
                     store_first(row(n, t) + u, V{}, some);
                     continue;
                 }
-                const T* z = in.z ? in.z + (n * in.sizes.T + t) * in.sizes.H + u : nullptr;
+                const Index tape = (this->order.sequence(n) * in.sizes.T + t) * in.sizes.H + u;
+                const T* z = in.z ? in.z + tape : nullptr;
                 const V slope = this->slope(a, this->at(in.h, n, t, u, some), z, some);
                 store_first(row(n, t) + u, dh * slope, some);
             }
@@ -66,14 +68,17 @@ static void simple_rnn_backward(const SimpleRnnBackward<T>& in) {
     const Index N = in.sizes.N, H = in.sizes.H;
     Workspace workspace;
     T* dz = (T*)workspace.take(sizeof(T) * (N * in.sizes.T * H + 1));
+    SequenceOrder order;
     if (N > 0) {
-        SimpleRnnBackwardCell<T> cell(in, dz, workspace);
-        const Division division = divide_backward<T>(in, cell.panels(), cell.width, H);
+        const Division division = divide_backward<T>(in, H);
+        order = order_of(in, division, workspace);
+        SimpleRnnBackwardCell<T> cell(in, order, dz, workspace);
         Team team(division.threads);
         run_recurrence<T>(cell, team, division.by_units, N, in.sizes.T + (in.dh0 ? 1 : 0), cell.panels());
     }
-    weight_gradients<T>(in, ColumnsPacked<T>{dz, H, 1}, H, in.dW, in.dU, in.db, H);
-    if (in.dx) input_gradient(in, dz, H, H);
+    const RealSteps real = real_steps(in.mask, N, in.sizes.T, order, workspace);
+    weight_gradients<T>(in, real, ColumnsPacked<T>{dz, H, 1}, H, in.dW, in.dU, in.db, H);
+    if (in.dx) input_gradient(in, real, dz, H, H);
 }
 
 }  // namespace GATEWISE_ISA
