@@ -207,7 +207,14 @@ class Orders:
 def gathered(
     count: int, rows: Callable[[np.ndarray], Any], batch_size: int | None, orders: Orders | None
 ) -> SizedDataset:
-    """A dataset of samples that are known by their numbers, in batches.
+    """A dataset of samples that are known by their numbers, in batches; the arguments are `passes_over`'s."""
+    return SizedDataset(*passes_over(count, rows, batch_size, orders))
+
+
+def passes_over(
+    count: int, rows: Callable[[np.ndarray], Any], batch_size: int | None, orders: Orders | None
+) -> tuple[Callable[[], Iterator[Any]], int]:
+    """What begins a pass over samples that are known by their numbers, and how many elements it has.
 
     Args:
         count: how many samples there are.
@@ -222,7 +229,7 @@ def gathered(
             return (tree.map_leaves(lambda array: array[0], rows(order[k : k + 1])) for k in range(count))
         return (rows(order[k : k + batch_size]) for k in range(0, count, batch_size))
 
-    return SizedDataset(begin, count if batch_size is None else math.ceil(count / batch_size))
+    return begin, count if batch_size is None else math.ceil(count / batch_size)
 
 
 def _from_buffer(elements: Iterator[Any], size: int, chance: np.random.Generator) -> Iterator[Any]:
