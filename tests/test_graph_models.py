@@ -274,3 +274,24 @@ def test_training_lets_go_of_each_layers_tape_as_it_goes_back():
     assert seen == [3, 3, 3, 3, 3, 3]
     for variable in model.trainable_variables:
         np.testing.assert_array_equal(first[variable], second[variable])
+
+
+def test_what_lies_between_two_layers_is_let_go_once_it_is_read():
+    alive, most = [], []
+
+    class Probe(layers.Layer):
+        def infer(self, *inputs, **options):
+            most.append(sum(ref() is not None for ref in alive))
+            y = inputs[0] + 1
+            alive.append(weakref.ref(y))
+            return y
+
+        def forward(self, *inputs, **options):
+            return inputs[0], lambda dy, wants_dx=True: ((dy,), {})
+
+        def compute_output_shape(self, input_shape):
+            return input_shape
+
+    model = gw.Sequential([gw.Input((3,)), *(Probe() for _ in range(5))])
+    model.predict(data(2, 3))
+    assert most == [0, 1, 1, 1, 1]

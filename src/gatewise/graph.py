@@ -151,7 +151,7 @@ class _Step:
 
     __slots__ = (
         "creates_mask", "inputs", "is_given_mask", "layer", "mask", "mask_slot", "mask_slots", "node", "only_input",
-        "only_output", "outputs", "structure", "training",
+        "only_output", "outputs", "read_last", "structure", "training",
     )  # fmt: skip
 
     def __init__(self, node: Node, slot_of: dict[int, int]) -> None:
@@ -171,6 +171,12 @@ class _Step:
         self.only_input = self.inputs[0] if len(self.inputs) == 1 else None
         self.only_output = self.outputs[0] if len(self.outputs) == 1 else None
         self.creates_mask = bool(node.layer.may_create_mask)
+        self.read_last: tuple[int, ...] = ()  # slots that no later step reads
+
+    def slots_read(self) -> set[int]:
+        """The slots of the step's inputs and of the masks given to it."""
+        masks = {slot for slot in (self.mask_slot, *(self.mask_slots or ())) if slot is not None}
+        return {*self.inputs, *masks}
 
     def taken_from(self, slots: list) -> list:
         """The step's inputs."""
@@ -206,6 +212,10 @@ class Graph:
         self._input_slots = [slot_of[id(x)] for x in self.inputs]
         self._output_slots = [slot_of[id(y)] for y in self.outputs]
         self._steps = [_Step(node, slot_of) for node in self.nodes]
+        read: set[int] = set(self._output_slots)
+        for step in reversed(self._steps):
+            step.read_last = tuple(step.slots_read() - read)
+            read |= step.slots_read()
         self._known_way: tuple[tuple, list[tuple[int, _Step, bool]]] = ((), [])
 
     def run(self, values: Iterable[Any], masks: Sequence[Any] | None = None, training: bool = False) -> tuple:
@@ -221,6 +231,8 @@ class Graph:
                 step.structure,
             )
             masked |= _end_step(step, y, mask, slots, slot_masks)
+            for slot in step.read_last:
+                slots[slot] = None
         return self._results(slots, slot_masks)
 
     def forward(self, values: Iterable[Any], masks: Sequence[Any] | None = None, training: bool = False) -> tuple:
@@ -242,6 +254,8 @@ class Graph:
             )
             pullbacks.append(pullback)
             masked |= _end_step(step, y, mask, slots, slot_masks)
+            for slot in step.read_last:
+                slots[slot] = None
 
         def pullback(d_outputs: Sequence[Any], wants_dx: bool = True) -> tuple[tuple, dict]:
             return self._back(pullbacks, d_outputs, wants_dx)
