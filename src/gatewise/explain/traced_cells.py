@@ -22,10 +22,23 @@ from gatewise.layers.observing import CellRun, first_states
 
 Arrays = dict[str, np.ndarray]
 
-LABELS = {
+_LABELS = {
     "i": "input gate", "f": "forget gate", "g": "candidate", "o": "output gate", "c": "cell state",
-    "h": "hidden state", "z": "update gate", "r": "reset gate", "input": "input", "output": "output", "mask": "mask",
+    "h": "hidden state", "z": "update gate", "r": "reset gate", "input": "input", "output": "output",
 }  # fmt: skip
+
+
+def label_of(variable: str, kind: str) -> str:
+    """What a variable is, in words."""
+    if variable.startswith("d_"):
+        return f"gradient of the loss with respect to the {label_of(variable[2:], kind)}"
+    if variable.startswith("dz_"):
+        return f"gradient of the loss with respect to the {label_of(variable[1:], kind)}"
+    if variable.startswith("z_"):
+        return f"sum before activation of the {label_of(variable[2:], kind)}"
+    if variable == "g" and kind == "GRU":
+        return "candidate (h~)"
+    return _LABELS.get(variable, variable)
 
 
 def family(cell: Any) -> str | None:

@@ -37,7 +37,9 @@ def trace(
     initial_state: Any = None,
     mask: Any = None,
     loss: Any = None,
-) -> Trace:
+    to: Any = None,
+    chunk: int = 1000,
+) -> Any:
     """Run a model (or a layer) on x, all of it at once, and keep what its recurrent layers computed at every step.
 
     The hidden states are `predict`'s to the last bit.  The model stays as it is: kept states and moving means are what
@@ -55,9 +57,12 @@ def trace(
         initial_state: the states to begin with, for a recurrent layer.
         mask: (N, T), True where a step counts.
         loss: a loss for the gradients; default the compiled model's.
+        to: where to write the trace part by part, for sequences longer than memory: a .nc file (netCDF), or a folder
+            for .npz files.  x may then be anything that can be cut along its axes: a memory map, an HDF5 dataset.
+        chunk: the number of steps in a part.
 
     Returns:
-        a `Trace`, {path: LayerTrace}.
+        a `Trace`, {path: LayerTrace}; with `to` the path that was written.
 
     Raises:
         TypeError: for something that is not a layer.
@@ -68,23 +73,54 @@ def trace(
         raise ValueError("trace(gradients=True) needs the targets that the loss is taken for: give y=...")
     if not gradients and (y is not None or sample_weight is not None):
         raise ValueError("trace was given targets or weights, which only gradients need: write gradients=True.")
+    if to is not None:
+        unusable = [name for name, on in (("gradients", gradients), ("training", training)) if on]
+        return _trace_in_parts(model, x, layers, preactivations, initial_state, mask, to, chunk, unusable)
     batch = _batch_of(model, x, y, sample_weight, initial_state, mask)
     wanted = _wanted(model, layers)
     found_loss = None
-    with _left_as_it_is(model), observing.watching(wanted) as runs:
+    with _left_as_it_is(model), observing.watching(wanted) as watch:
         if gradients:
             outputs, found_loss = _there_and_back(model, batch, training, loss)
         else:
             with collected_losses(), collected_metrics():
                 outputs = model.compute(batch.x, batch.mask, bool(training), batch.structure)
-    if not runs:
+    if not watch.runs:
         raise ValueError(
             f"{_called(model)} called no recurrent layer{'' if layers is None else ' of those'} when it ran: there is "
             "nothing to trace."
         )
-    places = recurrent_places(model)
-    traced, paths = _layer_traces(runs, places, preactivations, gradients)
+    traced, paths = _layer_traces(watch.runs, recurrent_places(model), preactivations, gradients)
     return Trace(traced, model.name, _nested(model, outputs), found_loss, paths)
+
+
+def _trace_in_parts(
+    model: Any, x: Any, layers: Any, preactivations: bool, initial_state: Any, mask: Any, to: Any, chunk: Any,
+    unusable: Sequence[str],
+) -> Any:  # fmt: skip
+    """`trace` to a file or folder, with `chunk` steps in memory at a time."""
+    from gatewise.explain.trace_parts import Parts, check_parts, write_parts
+
+    size = check_parts(to, chunk, unusable)
+    parts = Parts(model, x, mask, size)
+    wanted = _wanted(model, layers)
+
+    def traces() -> Iterator[Trace]:
+        begin = initial_state
+        with (
+            _left_as_it_is(model),
+            observing.watching(
+                lambda layer: id(layer) in parts.carrying and wanted(layer), lambda layer: id(layer) in parts.carrying
+            ) as watch,
+        ):
+            for piece, piece_mask in parts:
+                batch = _batch_of(model, piece, None, None, begin, piece_mask)
+                begin = None
+                outputs = model.compute(batch.x, batch.mask, False, batch.structure)
+                traced, _ = _layer_traces(watch.next_part(), recurrent_places(model), preactivations, False)
+                yield Trace(traced, model.name, _nested(model, outputs))
+
+    return write_parts(traces, to)
 
 
 def _called(model: Layer) -> str:

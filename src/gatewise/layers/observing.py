@@ -76,14 +76,23 @@ class Watch:
 
     Args:
         wants: whether a layer is to be looked at; the others run as ever.
+        carries: whether a layer that is given no states begins with those that it had at the end of the part before:
+            see `next_part`.
     """
 
-    def __init__(self, wants: Callable[[Any], bool]) -> None:
-        self.wants = wants
+    def __init__(self, wants: Callable[[Any], bool], carries: Callable[[Any], bool]) -> None:
+        self.wants, self.carries = wants, carries
         self.runs: list[LayerRun] = []
+        self._carried: dict[tuple[int, int], list] = {}
+        self._calls: dict[int, int] = {}
+
+    def next_part(self) -> list[LayerRun]:
+        """The runs so far, which are forgotten: what runs from now on are the steps that follow."""
+        runs, self.runs, self._calls = self.runs, [], {}
+        return runs
 
     def trace(self, layer: Any, x: Any, states: Sequence[Any], mask: Any, training: bool) -> Any:
-        """`stepping.trace` of the layer's cell."""
+        """`stepping.trace` of the layer's cell; states are carried on the way forward alone (`run`)."""
         if not self.wants(layer):
             return stepping.trace(layer.cell, x, states, mask, training)
         run = LayerRun(layer, layer._kept_steps(mask, states), [])
@@ -92,17 +101,40 @@ class Watch:
 
     def run(self, layer: Any, x: Any, states: Sequence[Any], mask: Any, training: bool) -> Any:
         """`stepping.run` of the layer's cell, with the outputs of every step."""
-        if not self.wants(layer):
-            return stepping.run(layer.cell, x, states, mask, training, layer.return_sequences)
-        run = LayerRun(layer, layer._kept_steps(mask, states), [])
-        self.runs.append(run)
-        h, last, _ = _tracer(run.cells, (), one_way=True)(layer.cell, x, states, mask, training)
-        return h, h[:, -1], last
+        begin = self._begin(layer, states, mask)
+        if self.wants(layer):
+            run = LayerRun(layer, layer._kept_steps(mask, states), [])
+            self.runs.append(run)
+            h, last, _ = _tracer(run.cells, (), one_way=True)(layer.cell, x, begin, mask, training)
+            h_last = h[:, -1]
+        else:
+            h, h_last, last = stepping.run(layer.cell, x, begin, mask, training, layer.return_sequences)
+        if self.carries(layer):
+            self._carried[id(layer), self._calls[id(layer)]] = list(last)
+        return h, h_last, last
+
+    def _begin(self, layer: Any, states: Sequence[Any], mask: Any) -> Sequence[Any]:
+        """The states that a run begins with."""
+        if not self.carries(layer):
+            return states
+        number = self._calls[id(layer)] = self._calls.get(id(layer), 0) + 1
+        carried = self._carried.get((id(layer), number))
+        if carried is None:
+            return states
+        if mask is not None and (states or not stepping.output_is_first_state(layer.cell)):
+            raise ValueError(
+                f"Layer '{layer.name}' ({type(layer).__name__}) has a mask, and "
+                f"{'states to begin with' if states else 'a cell whose output is not its first state'}: what it puts "
+                "out at a masked step may be decided in an earlier part, so it cannot be traced in parts."
+            )
+        return carried
 
 
 @contextmanager
-def watching(wants: Callable[[Any], bool] = lambda _: True) -> Iterator[list[LayerRun]]:
-    """The runs of the recurrent layers that this thread calls within the block.
+def watching(
+    wants: Callable[[Any], bool] = lambda _: True, carries: Callable[[Any], bool] = lambda _: False
+) -> Iterator[Watch]:
+    """A watch, which sees the recurrent layers that this thread calls within the block.
 
     Raises:
         RuntimeError: within another such block.
@@ -110,9 +142,9 @@ def watching(wants: Callable[[Any], bool] = lambda _: True) -> Iterator[list[Lay
     key = threading.get_ident()
     if key in watches:
         raise RuntimeError("The layers are being traced already: gatewise.trace was called from within a layer.")
-    watch = watches[key] = Watch(wants)
+    watches[key] = Watch(wants, carries)
     try:
-        yield watch.runs
+        yield watches[key]
     finally:
         del watches[key]
 
