@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         callbacks,
         config,
         constraints,
+        data,
         explain,
         initializers,
         layers,
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        preprocessing,
         random,
         regularizers,
         saving,
         utils,
     )
     from gatewise.explain import account
+    from gatewise.explain.diagnosis import diagnose
     from gatewise.explain.tracing import trace
     from gatewise.files import load_model
     from gatewise.layer import Layer
@@ -49,6 +52,7 @@ _HOMES = {
     "Sequential": "gatewise.sequential",
     "Variable": "gatewise.variable",
     "account": "gatewise.explain",
+    "diagnose": "gatewise.explain.diagnosis",
     "load_model": "gatewise.files",
     "trace": "gatewise.explain.tracing",
     "value_and_grad": "gatewise.training.gradients",
@@ -57,8 +61,9 @@ _HOMES = {
 
 __all__ = [
     "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "account", "activations", "backend",
-    "callbacks", "config", "constraints", "explain", "initializers", "layers", "load_model", "losses", "metrics",
-    "models", "ops", "optimizers", "random", "regularizers", "saving", "trace", "utils", "value_and_grad",
+    "callbacks", "config", "constraints", "data", "diagnose", "explain", "initializers", "layers", "load_model",
+    "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving",
+    "trace", "utils", "value_and_grad",
 ]  # fmt: skip
 
 
