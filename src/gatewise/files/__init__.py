@@ -8,6 +8,7 @@ from typing import Any
 
 from gatewise.files import hdf5, keras_archive
 from gatewise.files.atomic import atomic_write
+from gatewise.files.sealed import Sealing, unsealed
 
 _MODEL_ENDINGS = (".keras",)
 _WEIGHTS_ENDINGS = (".weights.h5",)
@@ -62,7 +63,9 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
     path = _path(filepath, _WEIGHTS_ENDINGS, "weights")
     _require_built(model, "saved")
     with atomic_write(path, overwrite) as file:
-        hdf5.write_weights(model, file)
+        sealing = Sealing(file)
+        hdf5.write_weights(model, sealing)
+        sealing.seal()
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
@@ -82,8 +85,16 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
     path = _existing(_path(filepath, (*_WEIGHTS_ENDINGS, *_MODEL_ENDINGS), "weights"))
     _require_built(model, "given weights")
     archived = path.name.endswith(_MODEL_ENDINGS)
-    content = keras_archive.read_archived_weights(path) if archived else path.read_bytes()
+    content = keras_archive.read_archived_weights(path) if archived else unsealed(path.read_bytes(), str(path))
     hdf5.read_weights(model, content, str(path), skip_mismatch)
+
+
+def check_name(filepath: Any, weights_only: bool = False) -> None:
+    """Raise ValueError unless a model, or its weights, can be written under such a name."""
+    if weights_only:
+        _path(filepath, _WEIGHTS_ENDINGS, "weights")
+    else:
+        _path(filepath, _MODEL_ENDINGS, "a model")
 
 
 def _path(filepath: Any, endings: tuple[str, ...], what: str) -> Path:
@@ -108,4 +119,4 @@ def _require_built(model: Any, what: str) -> None:
         )
 
 
-__all__ = ["load_model", "load_weights", "save_model", "save_weights"]
+__all__ = ["check_name", "load_model", "load_weights", "save_model", "save_weights"]

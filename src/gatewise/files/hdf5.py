@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from gatewise.files.places import places
+from gatewise.files.sealed import Sealing
 from gatewise.saveable import Saveable
 from gatewise.training.compile_config import built_optimizer
 from gatewise.variable import Variable
@@ -35,7 +36,7 @@ def require_h5py() -> Any:
 # ---- writing ------------------------------------------------------------------------------------------
 
 
-def write_weights(model: Any, file: IO[bytes]) -> None:
+def write_weights(model: Any, file: IO[bytes] | Sealing) -> None:
     """Write the model's weights, and its optimizer's state if it is compiled, to a binary file."""
     h5py = require_h5py()
     buffer = io.BytesIO()
@@ -102,6 +103,8 @@ def read_weights(model: Any, content: bytes, source: str, skip_mismatch: bool = 
         values = [(variable, value[()]) for variable, value in pairs]
         state = reader.arrays("optimizer/vars") if model.compiled else {}
         state = {key: value[()] for key, value in state.items()}
+        if set(state) != {str(index) for index in range(len(state))}:
+            raise ValueError(f"{source} is damaged: the state of its optimizer is not numbered from 0: {list(state)}.")
     for variable, value in values:
         variable.assign(value)
     for layer, store in later:
@@ -133,8 +136,16 @@ def opened(content: bytes, source: str) -> Iterator[Any]:
     try:
         with h5py.File(io.BytesIO(content), "r") as root:
             yield root
-    except (OSError, RuntimeError, KeyError) as error:
-        raise ValueError(f"{source} is damaged or was not written to its end: {error}") from error
+    except ValueError as error:
+        if source in str(error):
+            raise
+        raise ValueError(_damaged(source, error)) from error
+    except (OSError, RuntimeError, KeyError, TypeError, OverflowError) as error:
+        raise ValueError(_damaged(source, error)) from error
+
+
+def _damaged(source: str, error: Exception) -> str:
+    return f"{source} is damaged or was not written to its end: {error}"
 
 
 class _Reader:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import json
+import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -71,7 +74,7 @@ def read_archive(path: Path, custom_objects: dict[str, Any] | None = None, compi
 def _read_assets(model: Any, path: Path) -> None:
     """Give each layer its files."""
     found: dict[str, dict[str, bytes]] = {}
-    with zipfile.ZipFile(path) as archive:
+    with _opened(path) as archive:
         for info in archive.infolist():
             place, _, name = info.filename.removeprefix(f"{_ASSETS}/").rpartition("/")
             if info.filename.startswith(f"{_ASSETS}/") and name:
@@ -94,16 +97,31 @@ def read_archived_weights(path: Path) -> bytes:
 
 def _parts(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
     """The named parts of an archive, read into memory."""
+    with _opened(path) as archive:
+        present = set(archive.namelist())
+        for name in names:
+            if name not in present:
+                sharded = " Weights in several files are not supported." if _SHARDS in present else ""
+                raise ValueError(f"{path} is not a .keras file: it has no {name}, only {sorted(present)}.{sharded}")
+            _check_size(path, archive.getinfo(name))
+        return {name: archive.read(name) for name in names}
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive; damage that shows while it is read becomes a ValueError."""
     try:
         with zipfile.ZipFile(path) as archive:
-            present = set(archive.namelist())
-            for name in names:
-                if name not in present:
-                    sharded = " Weights in several files are not supported." if _SHARDS in present else ""
-                    raise ValueError(f"{path} is not a .keras file: it has no {name}, only {sorted(present)}.{sharded}")
-                _check_size(path, archive.getinfo(name))
-            return {name: archive.read(name) for name in names}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            yield archive
+    except ValueError as error:
+        if str(path) in str(error):
+            raise
+        raise ValueError(_what_it_is(path, error)) from error
+    except OSError as error:
+        if error.filename is not None:  # it cannot be read at all
+            raise
+        raise ValueError(_what_it_is(path, error)) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error) as error:
         raise ValueError(_what_it_is(path, error)) from error
 
 

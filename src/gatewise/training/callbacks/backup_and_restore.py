@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gatewise.training import resuming
-from gatewise.training.callbacks.backup_file import DamagedBackup, read_backup, replace, write_backup
+from gatewise.training.callbacks.backup_file import DamagedBackup, read_backup, write_backup
 from gatewise.training.callbacks.base import Callback
 from gatewise.training.callbacks.model_checkpoint import BatchCount
+from gatewise.training.callbacks.on_disk import prepare_folder, replace
 from gatewise.training.finite import levels_to_user
 
 
@@ -72,7 +73,7 @@ class BackupAndRestore(Callback):
                 f"BackupAndRestore: model '{self.model.name}' is not built, so there is nothing yet to restore into; "
                 "give it an Input, or call it on a batch first."
             )
-        self._latest.parent.mkdir(parents=True, exist_ok=True)
+        prepare_folder(self._latest.parent, "BackupAndRestore")
         for path in (self._latest, self._previous):
             for cut_short in path.parent.glob(f".{path.name}.*.tmp"):  # of a process killed while it wrote
                 cut_short.unlink(missing_ok=True)
@@ -112,5 +113,5 @@ class BackupAndRestore(Callback):
     def _save(self, epoch: int, batches: int) -> None:
         told, arrays = resuming.captured(self._run, epoch, batches)
         if self.double_checkpoint and self._latest.exists():
-            replace(self._previous, self._latest.read_bytes())
+            replace(self._previous, self._latest.read_bytes(), "BackupAndRestore")
         write_backup(self._latest, told, arrays)

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from gatewise.training.callbacks.on_disk import replace
+
 _MAGIC = b"gatewise backup 1\n"
 _DIGEST_BYTES = 32
 _LENGTH_BYTES = 8
@@ -31,27 +33,7 @@ def write_backup(path: Path, told: dict[str, Any], arrays: list[np.ndarray]) -> 
     for array in arrays:
         np.lib.format.write_array(body, array, allow_pickle=False)
     content = body.getvalue()
-    replace(path, _MAGIC + hashlib.sha256(content).digest() + content)
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Replace a file's content, all or nothing.
-
-    Raises:
-        OSError: if it cannot be written, saying what to do.
-    """
-    from gatewise.files.atomic import atomic_write
-
-    try:
-        with atomic_write(path) as file:
-            file.write(content)
-    except OSError as error:
-        kept = "The backup before it is as it was." if path.exists() else "There is none before it."
-        raise OSError(
-            error.errno,
-            f"BackupAndRestore could not write {len(content):,} bytes to {path}: {error.strerror or error}. {kept} "
-            "Make room, or give another backup_dir",
-        ) from error
+    replace(path, _MAGIC + hashlib.sha256(content).digest() + content, "BackupAndRestore")
 
 
 def read_backup(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gatewise.training.callbacks.monitor import MonitorCallback
+from gatewise.training.callbacks.on_disk import check_name, prepare_folder
 
 
 class BatchCount:
@@ -72,12 +73,8 @@ class ModelCheckpoint(MonitorCallback):
     ) -> None:
         super().__init__(monitor, mode, initial_value_threshold)
         self.filepath = os.fspath(filepath)
-        endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
-        if not self.filepath.endswith(endings):
-            raise ValueError(
-                f"ModelCheckpoint{'(save_weights_only=True)' * save_weights_only}: filepath ends in "
-                f"{' or '.join(endings)}; got {self.filepath!r}."
-            )
+        owner = "ModelCheckpoint(save_weights_only=True)" if save_weights_only else "ModelCheckpoint"
+        check_name(self.filepath, save_weights_only, owner)
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
@@ -108,16 +105,13 @@ class ModelCheckpoint(MonitorCallback):
         path = Path(self._filled(epoch, logs))
         if self.save_best_only and not self._got_better(epoch, logs):
             return
+        prepare_folder(path.parent, f"ModelCheckpoint, epoch {epoch + 1}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             (self.model.save_weights if self.save_weights_only else self.model.save)(path, overwrite=True)
         except OSError as error:
             if error.errno is None:  # a message of the library's own, which says it all
                 raise
-            kept = "The file before it is as it was" if path.exists() else "There is none before it"
-            raise OSError(
-                error.errno, f"ModelCheckpoint could not save {path}: {error.strerror or error}. {kept}"
-            ) from error
+            raise OSError(error.errno, f"ModelCheckpoint, epoch {epoch + 1}: {error.strerror}") from error
         if self.verbose:
             print(f"Epoch {epoch + 1}: saved as {path}.")
 
