@@ -12,7 +12,7 @@ from __future__ import annotations
 KERAS_VERSION = "3.15.1"
 TENSORFLOW_VERSION = "2.21.0"
 
-ROOTS = ("keras", "tensorflow", "tf_keras")
+ROOTS = ("keras", "keras_preprocessing", "tensorflow", "tf_keras")
 """First parts of the module names that are answered; every other module imports, or fails, as always."""
 
 KERAS_PACKAGES = (
@@ -29,6 +29,7 @@ _CUSTOM_OBJECTS = tuple(
         "get_registered_name", "get_registered_object", "register_keras_serializable", "serialize_keras_object",
     )
 )  # fmt: skip
+_WINDOWS = "gatewise.compat.tensors:timeseries_dataset_from_array"
 _CLEAR = "gatewise.backend:clear_session"
 _SETTINGS = ("gatewise.config", "gatewise.compat.stand_ins:backend", "gatewise.compat.stand_ins:image_data_format")
 
@@ -74,12 +75,13 @@ KERAS_MODULES: dict[str, tuple[str, ...]] = {
     "ops": ("gatewise.ops",),
     "optimizers": _OPTIMIZERS,
     "optimizers.schedules": ("gatewise.training.schedules",),
-    "preprocessing": (),
-    "preprocessing.sequence": ("gatewise.utils:pad_sequences",),
+    "preprocessing": (_WINDOWS,),
+    "preprocessing.sequence": ("gatewise.preprocessing.sequence",),
+    "preprocessing.text": ("gatewise.preprocessing.text",),
     "random": ("gatewise.random",),
     "regularizers": ("gatewise.regularizers",),
     "saving": ("gatewise.saving",),
-    "utils": ("gatewise.utils", _CLEAR, *_CUSTOM_OBJECTS),
+    "utils": (_WINDOWS, "gatewise.utils", _CLEAR, *_CUSTOM_OBJECTS),
 }
 """Below Keras's package ("" is the package itself)."""
 
@@ -93,7 +95,9 @@ _OLD_FILES = {
     "optimizers": f"{_OPTIMIZER_FILES} adadelta_v2 adagrad_v2 adam_v2 adamax_v2 experimental gradient_descent_v2 "
     "legacy nadam_v2 rmsprop_v2",
     "saving": "hdf5_format object_registration save",
-    "utils": "data_utils generic_utils io_utils layer_utils np_utils numerical_utils tf_utils vis_utils",
+    "preprocessing": "timeseries",
+    "utils": "data_utils generic_utils io_utils layer_utils np_utils numerical_utils sequence_utils tf_utils "
+    "timeseries_dataset_utils vis_utils",
 }
 OLD_PATHS: dict[str, str] = {
     **{f"{now}.{old}": now for now, files in _OLD_FILES.items() for old in files.split()},
@@ -102,6 +106,13 @@ OLD_PATHS: dict[str, str] = {
         for folder in ("optimizer_v2", "optimizers.legacy", "optimizers.experimental")
         for old in _OPTIMIZER_FILES.split()
     },
+    **{
+        f"{folder}.{name}": f"preprocessing.{name}"
+        for folder in ("_legacy.preprocessing", "legacy.preprocessing")
+        for name in ("sequence", "text")
+    },
+    **{f"{folder}preprocessing": "preprocessing" for folder in ("_legacy.", "legacy.")},
+    "_legacy": "layers",
     "legacy": "layers",
     "objectives": "losses",
     "optimizer_v2": "optimizers",
@@ -128,6 +139,9 @@ _ARRAYS = (
 )  # fmt: skip
 
 TENSORFLOW_MODULES: dict[str, tuple[str, ...]] = {
+    "keras_preprocessing": (),
+    "keras_preprocessing.sequence": ("gatewise.preprocessing.sequence",),
+    "keras_preprocessing.text": ("gatewise.preprocessing.text",),
     "tensorflow": (
         *_ARRAYS,
         "gatewise.compat.names:TENSORFLOW_VERSION as __version__",
@@ -145,6 +159,8 @@ TENSORFLOW_MODULES: dict[str, tuple[str, ...]] = {
         for name in ("list_physical_devices", "list_physical_devices as list_logical_devices")
     ),
     "tensorflow.contrib": (),
+    "tensorflow.data": ("gatewise.compat.tensors:Dataset", "gatewise.data:AUTOTUNE"),
+    "tensorflow.data.experimental": ("gatewise.data:AUTOTUNE",),
     "tensorflow.math": _ARRAYS,
     "tensorflow.nn": ("gatewise.activations",),
     "tensorflow.optimizers": _OPTIMIZERS,
@@ -158,7 +174,8 @@ TENSORFLOW_MODULES: dict[str, tuple[str, ...]] = {
     ),
     "tensorflow.version": ("gatewise.compat.names:TENSORFLOW_VERSION as VERSION",),
 }
-"""TensorFlow's own modules, in full: so much as is NumPy's under another name."""
+"""TensorFlow's own modules, in full: so much as is NumPy's under another name.  And the package that Keras 2 kept its
+preprocessing in."""
 
 
 def sources_of(module: str) -> tuple[str, ...] | None:

@@ -32,6 +32,52 @@ class Dataset:
     def __init__(self, begin: Callable[[], Iterator[Any]]) -> None:
         self._begin = begin
 
+    @staticmethod
+    def from_tensor_slices(tensors: Any, name: Any = None) -> SizedDataset:
+        """The rows of arrays: of a nesting of arrays, nestings of rows.
+
+        Raises:
+            ValueError: for arrays of different lengths.
+        """
+        nested = isinstance(tensors, tuple | dict)
+        arrays = tree.map_leaves(as_tensor, tensors) if nested else as_tensor(tensors)
+        lengths = {len(array) if array.ndim else -1 for array in tree.leaves(arrays)}
+        if len(lengths) != 1 or -1 in lengths:
+            raise ValueError(
+                f"Dataset.from_tensor_slices takes arrays with the same number of rows; got {describe(tensors)}."
+            )
+        return gathered(lengths.pop(), lambda rows: tree.map_leaves(lambda array: array[rows], arrays), None, None)
+
+    @staticmethod
+    def from_tensors(tensors: Any, name: Any = None) -> SizedDataset:
+        """One element, as given."""
+        return SizedDataset(lambda: iter([tensors]), 1)
+
+    @staticmethod
+    def from_generator(generator: Callable[..., Any], *types: Any, args: Any = (), **options: Any) -> Dataset:
+        """What a function yields; it is called for each pass.  Types and shapes that TensorFlow wants are accepted."""
+        if not callable(generator):
+            raise TypeError(f"Dataset.from_generator takes a function that yields; got {describe(generator)}.")
+        _only(options, ("output_types", "output_shapes", "output_signature", "name"), "from_generator")
+        return Dataset(lambda: iter(generator(*args)))
+
+    @staticmethod
+    def range(*limits: int, output_type: Any = "int64", name: Any = None) -> SizedDataset:
+        """The numbers of `range(*limits)`."""
+        return Dataset.from_tensor_slices(np.arange(*limits, dtype=output_type))
+
+    @staticmethod
+    def zip(*datasets: Any, name: Any = None) -> Dataset:
+        """Tuples of elements of several datasets, which may also be given as one tuple, as long as the shortest."""
+        several = datasets[0] if len(datasets) == 1 and isinstance(datasets[0], tuple) else datasets
+
+        def begin() -> Iterator[Any]:
+            return iter(zip(*several, strict=False))
+
+        if all(isinstance(dataset, SizedDataset) for dataset in several):
+            return SizedDataset(begin, min(map(len, several)))
+        return Dataset(begin)
+
     def __iter__(self) -> Iterator[Any]:
         return self._begin()
 
@@ -137,6 +183,31 @@ class Dataset:
         """Itself: options tell TensorFlow how to run."""
         return self
 
+    def window(
+        self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False, name: Any = None
+    ) -> Dataset:
+        """Datasets of `size` elements each, every `stride`-th, each `shift` (default: size) after the last.
+
+        Elements that are tuples give tuples of datasets.  For `flat_map(lambda window: window.batch(size))`.
+        """
+        size = positive_integer(size, "size", "Dataset.window")
+        step = size if shift is None else positive_integer(shift, "shift", "Dataset.window")
+        reach = (size - 1) * positive_integer(stride, "stride", "Dataset.window") + 1
+
+        def windows(elements: Iterator[Any]) -> Iterator[Any]:
+            held = list(itertools.islice(elements, reach))
+            while held and (len(held) == reach or not drop_remainder):
+                yield _as_datasets(held[::stride])
+                held = held[step:]
+                skipped = max(step - reach, 0) if held == [] else 0
+                held += itertools.islice(itertools.islice(elements, skipped, None), reach - len(held))
+
+        return Dataset(lambda: windows(iter(self)))
+
+    def flat_map(self, map_func: Callable[..., Any], name: Any = None) -> Dataset:
+        """The elements of all the datasets that a function makes of the elements."""
+        return Dataset(lambda: itertools.chain.from_iterable(_applied(map_func, element) for element in iter(self)))
+
     def enumerate(self, start: int = 0, name: Any = None) -> Dataset:
         """(number, element) pairs."""
         return self._derived(lambda: iter(enumerate(self, start)))
@@ -232,6 +303,14 @@ def passes_over(
     return begin, count if batch_size is None else math.ceil(count / batch_size)
 
 
+def as_tensor(value: Any) -> np.ndarray:
+    """`value` as an array; numbers in lists get the types that TensorFlow gives them."""
+    array = np.asarray(value)
+    if hasattr(value, "dtype") or any(hasattr(leaf, "dtype") for leaf in tree.leaves(value)):
+        return array
+    return array.astype({"f": "float32", "i": "int32"}.get(array.dtype.kind, array.dtype))
+
+
 def _from_buffer(elements: Iterator[Any], size: int, chance: np.random.Generator) -> Iterator[Any]:
     """The elements, each drawn from the next `size`."""
     buffer = list(itertools.islice(elements, size))
@@ -240,6 +319,13 @@ def _from_buffer(elements: Iterator[Any], size: int, chance: np.random.Generator
         buffer[k], drawn = element, buffer[k]
         yield drawn
     yield from (buffer[k] for k in chance.permutation(len(buffer)))
+
+
+def _as_datasets(elements: list[Any]) -> Any:
+    """Elements as a dataset; tuples as a tuple of datasets."""
+    if elements and isinstance(elements[0], tuple):
+        return tuple(_as_datasets(list(column)) for column in zip(*elements, strict=True))
+    return SizedDataset(lambda: iter(elements), len(elements))
 
 
 def _applied(function: Callable[..., Any], element: Any) -> Any:

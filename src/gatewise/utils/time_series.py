@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gatewise.arguments import describe
-from gatewise.data.dataset import Orders, SizedDataset, gathered
+from gatewise.data.dataset import Orders, SizedDataset, as_tensor, gathered
 from gatewise.validation import positive_integer
 
 _ME = "timeseries_dataset_from_array"
@@ -77,15 +77,12 @@ def timeseries_dataset_from_array(
 
 
 def _as_rows(value: Any, argument: str) -> np.ndarray:
-    """An array; numbers in lists get the types that TensorFlow gives them."""
     try:
-        rows = value if isinstance(value, np.ndarray) else np.asarray(value)
-    except ValueError:
+        rows = as_tensor(value)
+    except ValueError:  # a list of lists of different lengths
         rows = np.empty(())
     if rows.ndim == 0 or rows.dtype.kind == "O":
         raise ValueError(f"{_ME}: {argument} must be an array with a row for each time step; got {describe(value)}.")
-    if isinstance(value, list | tuple) and not any(hasattr(item, "dtype") for item in value):
-        rows = rows.astype({"f": "float32", "i": "int32"}.get(rows.dtype.kind, rows.dtype))
     return rows
 
 
