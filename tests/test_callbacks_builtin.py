@@ -328,10 +328,6 @@ def test_model_checkpoint_refuses_and_keeps_the_file_before(tmp_path):
         ({}, "a.txt", r"ModelCheckpoint: A file of a model ends in .*\.keras.*; got"),
         ({"save_weights_only": True}, "a.keras", r"only=True\): A file of weights ends in \.weights\.h5; got"),
         ({}, "a.h5", r"ModelCheckpoint: A file of a model ends in"),
-            {"save_weights_only": True},
-            "a.keras",
-            r"save_weights_only=True\): A file of weights ends in \.weights\.h5; got",
-        ),
         ({"save_freq": "batch"}, "a.keras", "save_freq is 'epoch' or a number of batches"),
         ({"save_freq": 0}, "a.keras", "save_freq is 'epoch' or a number of batches"),
     ]:
