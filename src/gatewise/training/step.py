@@ -135,7 +135,7 @@ class Stepping(Preparing):
         """The parameter buffer, holding exactly the variables that are trainable now, known to the optimizer."""
         store = self._store
         if store is None or self._store_stamp != structure_clock.stamp:
-            trainable = self.trainable_variables  # type: ignore[attr-defined]
+            trainable = self.optimizer.arranged(self.trainable_variables)  # type: ignore[attr-defined]
             if store is None or store.variables != trainable:
                 store = ParameterStore.of(trainable)
                 self.optimizer.bind(store)

@@ -61,7 +61,7 @@ class SwapEMAWeights(Callback):
         self._swapped = averaged
 
     def _buffers(self) -> tuple[Any, Any]:
-        optimizer = self.model.optimizer
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
         if not getattr(optimizer, "use_ema", False):
             raise ValueError(
                 f"SwapEMAWeights needs an optimizer that keeps an average: {type(optimizer).__name__}(use_ema=True)."

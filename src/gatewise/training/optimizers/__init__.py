@@ -12,12 +12,14 @@ from gatewise.training.optimizers.adagrad_family import Adadelta, Adafactor, Ada
 from gatewise.training.optimizers.adam_family import Adamax, AdamW, Lamb, Lion, Nadam, ScheduleFreeAdamW
 from gatewise.training.optimizers.base import Optimizer
 from gatewise.training.optimizers.classic import SGD, Adam, RMSprop
+from gatewise.training.optimizers.loss_scale import LossScaleOptimizer
+from gatewise.training.optimizers.multi import MultiOptimizer, OptimizerMap
 from gatewise.training.optimizers.muon import Muon
 
 _registry = Registry("keras.optimizers", "optimizer")
 for _class in (
     Optimizer, SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta, Adamax, Nadam, Ftrl, Lion, Lamb, Adafactor, Muon,
-    ScheduleFreeAdamW,
+    ScheduleFreeAdamW, LossScaleOptimizer, MultiOptimizer, OptimizerMap,
 ):  # fmt: skip
     _registry.add(_class.__name__.lower())(_class)
 
@@ -63,7 +65,8 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
 
 __all__ = [
-    "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon", "Nadam",
-    "Optimizer", "RMSprop", "ScheduleFreeAdamW", "adadelta", "adagrad", "adam", "adamax", "deserialize", "get",
+    "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "LossScaleOptimizer",
+    "MultiOptimizer", "Muon", "Nadam", "Optimizer", "OptimizerMap", "RMSprop", "ScheduleFreeAdamW",
+    "adadelta", "adagrad", "adam", "adamax", "deserialize", "get",
     "legacy", "nadam", "rmsprop", "schedules", "serialize", "sgd",
 ]  # fmt: skip

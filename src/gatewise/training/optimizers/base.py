@@ -141,6 +141,19 @@ class Optimizer:
                 self._scope = ""  # as in Keras, where only a step puts all state below the optimizer's name
             self._bind(store_of(variables))
 
+    def _known_store(self) -> ParameterStore | None:
+        """The store that the optimizer is bound to."""
+        return None if self._state is None else self._state.store
+
+    def _default_variables(self) -> list[Variable]:
+        """The variables that a list of gradients alone belongs to."""
+        store = self._known_store()
+        return [] if store is None else store.variables
+
+    def arranged(self, variables: Sequence[Variable]) -> list[Variable]:
+        """The variables in the order in which their store is to hold them."""
+        return list(variables)
+
     def bind(self, store: ParameterStore) -> None:
         """Work on the parameters of `store`.  The state of variables known from an earlier one is kept."""
         if self._state is None and type(self).build is not Optimizer.build:
@@ -258,12 +271,13 @@ class Optimizer:
         grads, trainable_variables = clipping.in_order(type(self).__name__, grads, trainable_variables)
         if not grads:
             return
-        if trainable_variables is None and self._state is None:
+        store = self._known_store()
+        if trainable_variables is None and store is None:
             raise ValueError(f"{type(self).__name__}.apply(grads) needs the variables: apply(grads, variables).")
-        variables = self._bound().store.variables if trainable_variables is None else list(trainable_variables)
-        if self._state is None:
-            self.bind(store_of(variables))
-        store = self._bound().store
+        variables = self._default_variables() if trainable_variables is None else list(trainable_variables)
+        if store is None:
+            store = store_of(self.arranged(variables))
+            self.bind(store)
         if not store.owns_all():
             store.take_in()
         slots = clipping.write_gradients(type(self).__name__, store, grads, variables)
