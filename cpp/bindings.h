@@ -66,6 +66,8 @@ void define_simple_rnn(nb::module_& m);     // bindings_simple_rnn.cpp
 void define_products(nb::module_& m);       // bindings_products.cpp: matmul, activations
 void define_optimizers(nb::module_& m);     // bindings_optimizers.cpp
 void define_stream(nb::module_& m);         // bindings_stream.cpp
+void define_chain(nb::module_& m);          // bindings_chain.cpp
+void define_losses(nb::module_& m);         // bindings_losses.cpp
 
 // A recurrent layer's packed weights, as bindings_stream.cpp reads them.
 struct PackedCell {

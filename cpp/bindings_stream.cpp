@@ -4,117 +4,30 @@
 // a whole chain is one object and a step is one call. The states are arrays that Python owns too and may
 // change between calls; weights are asked for again when a variable's stamp has changed. Every layer runs the
 // kernel that prediction runs on whole sequences, so a step's numbers are those.
-#include <algorithm>
-#include <iterator>
 #include <string>
 #include <vector>
 
-#include "bindings.h"
 #include "memory.h"
+#include "stages.h"
 
 namespace gatewise {
 namespace {
 
-enum class Kind { lstm, gru, simple_rnn, dense, masking };
+// A layer of the stream: the states (N, H) are read at the beginning of a call and overwritten at the end.
+struct StreamStage : Stage {
+    std::vector<Array> states;
+    StageWeights weights;
 
-// What the kinds are called, and how many states and gates they have.
-struct KindFacts {
-    const char* name;
-    std::size_t states;
-    int gates;
-};
-constexpr KindFacts kFacts[] = {
-    {"lstm", 2, 4}, {"gru", 1, 3}, {"simple_rnn", 1, 1}, {"dense", 0, 0}, {"masking", 0, 0}};
-const KindFacts& facts(Kind kind) { return kFacts[static_cast<int>(kind)]; }
-bool is_recurrent(Kind kind) { return facts(kind).states > 0; }
-
-// One layer of the chain, of `width_in` numbers to `width` numbers at each step.
-struct Stage {
-    Kind kind;
-    Index width_in = 0, width = 0;
-    Activation activation = Activation::linear, recurrent_activation = Activation::linear;
-    double mask_value = 0;
-    bool zero_masked = false;   // masked steps put out zeros
-    std::vector<Array> states;  // (N, H) each
-    PackedCell cell;            // recurrent layers
-    Array W, b;                 // dense layers
-    nb::object keeper;          // what owns the weights
-};
-
-// The steps of a chunk: (N, T).
-struct Extent {
-    Index N, T;
-};
-
-// What all recurrent layers are given; the states are read at the beginning and overwritten at the end.
-template <class T, class In>
-In recurrent_call(const Stage& s, Extent extent, View3<const T> x, View3<const std::uint8_t> mask,
-                  View3<T> h) {
-    const View2<T> state = s.states[0].view2<T>();
-    In in = {};
-    in.sizes = {extent.N, extent.T, s.cell.F, s.cell.H};
-    in.x = x;
-    in.h0 = {state.data, state.stride};
-    in.mask = mask;
-    in.packed = static_cast<const T*>(s.cell.memory);
-    in.activation = s.activation;
-    in.h = h;
-    in.h_last = state;
-    return in;
-}
-
-template <class T>
-void run_recurrent(const Stage& s, Extent extent, View3<const T> x, View3<const std::uint8_t> mask,
-                   View3<T> h) {
-    const KernelsOf<T>& k = of<T>(*s.cell.made_for);
-    if (s.kind == Kind::simple_rnn)
-        return k.simple_rnn_forward(recurrent_call<T, SimpleRnnForward<T>>(s, extent, x, mask, h));
-    if (s.kind == Kind::gru) {
-        auto in = recurrent_call<T, GruForward<T>>(s, extent, x, mask, h);
-        in.reset_after = s.cell.reset_after;
-        in.recurrent_activation = s.recurrent_activation;
-        return k.gru_forward(in);
+    template <class T>
+    States<T> kept() const {
+        States<T> found;
+        found.h_last = states[0].view2<T>();
+        found.h0 = {found.h_last.data, found.h_last.stride};
+        if (states.size() > 1) found.c_last = states[1].view2<T>();
+        found.c0 = {found.c_last.data, found.c_last.stride};
+        return found;
     }
-    auto in = recurrent_call<T, LstmForward<T>>(s, extent, x, mask, h);
-    in.recurrent_activation = s.recurrent_activation;
-    in.c_last = s.states[1].view2<T>();
-    in.c0 = {in.c_last.data, in.c_last.stride};
-    k.lstm_forward(in);
-}
-
-// x and y hold one row for each step of each sequence, `row` elements apart in x.
-template <class T>
-void run_dense(const Stage& s, Index rows, const T* x, Index row, T* y) {
-    const KernelsOf<T>& k = of<T>(kernels());
-    k.matmul({rows, s.width, s.width_in, x, row, 1, s.W.as<const T>(), s.W.strides[0], s.W.strides[1], y,
-              s.width, 1, s.b ? s.b.as<const T>() : nullptr, false});
-    if (s.activation != Activation::linear) k.activation_forward(s.activation, y, y, rows * s.width);
-}
-
-// Zeros in place of the rows of y that do not count.
-template <class T>
-void zero_masked(Extent extent, Index width, View3<const std::uint8_t> mask, T* y) {
-    for (Index n = 0; n < extent.N; ++n)
-        for (Index t = 0; t < extent.T; ++t, y += width)
-            if (!mask.data[n * mask.outer + t * mask.inner]) std::fill(y, y + width, T(0));
-}
-
-// Rows that are all `value` do not count and become zeros.
-template <class T>
-void run_masking(const Stage& s, Index rows, const T* x, Index row, T* y, std::uint8_t* mask) {
-    const T value = static_cast<T>(s.mask_value);
-    for (Index r = 0; r < rows; ++r, x += row, y += s.width) {
-        bool counts = false;
-        for (Index k = 0; k < s.width; ++k) counts |= value == value ? x[k] != value : x[k] == x[k];
-        for (Index k = 0; k < s.width; ++k) y[k] = counts ? x[k] : T(0);
-        mask[r] = counts;
-    }
-}
-
-double flops_of(const Stage& s) {
-    if (is_recurrent(s.kind)) return 2.0 * facts(s.kind).gates * s.width * (s.width_in + s.width + 16);
-    return 2.0 * s.width * s.width_in;
-}
+};
 
 class StreamSteps {
   public:
@@ -126,8 +39,7 @@ class StreamSteps {
           weights_(std::move(weights)),
           prepare_(std::move(prepare)),
           prepare_mask_(std::move(prepare_mask)),
-          clock_name_(nb::steal(PyUnicode_InternFromString("_clock"))),
-          stamp_name_(nb::steal(PyUnicode_InternFromString("stamp"))) {
+          watched_(std::move(variables)) {
         if (batch < 1 || features < 1 || stages.size() == 0)
             throw nb::value_error("stream: there must be at least one row, one feature and one layer");
         if (item != 4 && item != 8) throw nb::value_error("stream: an item has 4 or 8 bytes");
@@ -136,9 +48,8 @@ class StreamSteps {
             stages_.push_back(read_stage(nb::cast<nb::tuple>(stage), width));
             width = stages_.back().width;
             widest_ = width > widest_ ? width : widest_;
-            flops_ += batch * flops_of(stages_.back());
+            flops_ += batch * stages_.back().flops();
         }
-        for (nb::handle variable : variables) variables_.push_back({nb::borrow(variable), -1});
     }
 
     // The chain's output (N, U) after one more step x: (N, F), (N, 1, F), or (F,) where N is 1.
@@ -195,17 +106,13 @@ class StreamSteps {
         bool& busy_;
     };
 
-    struct Watched {
-        nb::object variable;
-        long long stamp;
-    };
-
     // ("masking", value), ("dense", units, activation) or (a recurrent layer's kind, units, activation,
     // recurrent_activation, states, zero_masked).
-    Stage read_stage(nb::tuple given, Index width) const {
-        Stage stage;
-        stage.kind = read_kind(nb::cast<std::string>(given[0]));
+    StreamStage read_stage(nb::tuple given, Index width) const {
+        StreamStage stage;
+        stage.kind = read_kind("stream", nb::cast<std::string>(given[0]));
         stage.width_in = stage.width = width;
+        if (stage.kind == Kind::activation) throw nb::value_error("stream: an activation is no stage here");
         if (stage.kind == Kind::masking) {
             stage.mask_value = nb::cast<double>(given[1]);
             return stage;
@@ -229,12 +136,6 @@ class StreamSteps {
         return stage;
     }
 
-    static Kind read_kind(const std::string& name) {
-        for (std::size_t k = 0; k < std::size(kFacts); ++k)
-            if (name == kFacts[k].name) return static_cast<Kind>(k);
-        throw nb::value_error(("stream: there is no stage '" + name + "'").c_str());
-    }
-
     bool is_step(const Array& x) const {
         if (x.kind != 'f' || x.item != type_.item) return false;
         if (x.rank < 1 || x.shape[x.rank - 1] != features_) return false;
@@ -245,45 +146,15 @@ class StreamSteps {
 
     // Asks for the weights again if one was written to since.
     void load_weights() {
-        bool changed = false;
-        for (Watched& watched : variables_) {
-            const nb::object clock = nb::steal(PyObject_GetAttr(watched.variable.ptr(), clock_name_.ptr()));
-            if (!clock.is_valid()) nb::raise_python_error();
-            const nb::object stamp = nb::steal(PyObject_GetAttr(clock.ptr(), stamp_name_.ptr()));
-            if (!stamp.is_valid()) nb::raise_python_error();
-            const long long now = PyLong_AsLongLong(stamp.ptr());
-            changed |= now != watched.stamp;
-            watched.stamp = now;
-        }
+        const bool changed = watched_.changed();
         if (!changed && loaded_) return;
         loaded_ = false;
         const nb::list found = nb::cast<nb::list>(weights_());
         if (found.size() != stages_.size())
             throw nb::value_error("stream: there must be weights for each stage");
-        for (std::size_t k = 0; k < stages_.size(); ++k) load(stages_[k], found[k]);
+        for (std::size_t k = 0; k < stages_.size(); ++k)
+            stages_[k].weights = read_weights("stream", stages_[k], type_.item, found[k]);
         loaded_ = true;
-    }
-
-    void load(Stage& stage, nb::handle given) const {
-        if (stage.kind == Kind::masking) return;
-        bool fits = true;
-        if (stage.kind == Kind::dense) {
-            const nb::tuple pair = nb::cast<nb::tuple>(given);
-            stage.W = read_array("stream", "W", pair[0]);
-            stage.b = pair[1].is_none() ? Array{} : read_array("stream", "b", pair[1]);
-            const Array &W = stage.W, &b = stage.b;
-            fits = W.kind == 'f' && W.item == type_.item && W.rank == 2 && W.shape[0] == stage.width_in &&
-                   W.shape[1] == stage.width;
-            if (b) fits &= b.kind == 'f' && b.item == type_.item && b.contiguous && b.size() == stage.width;
-        } else {
-            stage.cell = stage.kind == Kind::lstm  ? packed_lstm(given)
-                         : stage.kind == Kind::gru ? packed_gru(given)
-                                                   : packed_simple_rnn(given);
-            fits = stage.cell.item == type_.item && stage.cell.F == stage.width_in &&
-                   stage.cell.H == stage.width;
-        }
-        if (!fits) throw nb::value_error("stream: weights do not have the stage's shape and type");
-        stage.keeper = nb::borrow(given);
     }
 
     void advance(Extent extent, const Array& x, Index outer, Index inner, const Array& mask, const Array& y) {
@@ -302,7 +173,7 @@ class StreamSteps {
         Workspace workspace;
         T* buffers[2] = {nullptr, nullptr};
         for (std::size_t k = 0; k < stages_.size(); ++k) {
-            const Stage& stage = stages_[k];
+            const StreamStage& stage = stages_[k];
             T* out = y;
             if (k + 1 < stages_.size()) {
                 T*& buffer = buffers[k % 2];
@@ -313,10 +184,10 @@ class StreamSteps {
             const Index row = extent.T == 1 ? x.outer : x.inner;
             const View3<T> into = {out, extent.T * stage.width, stage.width};
             if (is_recurrent(stage.kind)) {
-                run_recurrent<T>(stage, extent, x, mask, into);
+                run_recurrent<T>(stage, stage.weights.cell, extent, x, mask, stage.kept<T>(), into);
                 if (stage.zero_masked && mask.data) zero_masked<T>(extent, stage.width, mask, out);
             } else if (stage.kind == Kind::dense) {
-                run_dense<T>(stage, rows, x.data, row, out);
+                run_dense<T>(stage, stage.weights, rows, x.data, row, out);
             } else {
                 auto* counts = static_cast<std::uint8_t*>(workspace.take(rows));
                 run_masking<T>(stage, rows, x.data, row, out, counts);
@@ -328,9 +199,9 @@ class StreamSteps {
 
     const Index batch_, features_;
     const FloatType type_;
-    std::vector<Stage> stages_;
-    std::vector<Watched> variables_;
-    nb::object weights_, prepare_, prepare_mask_, clock_name_, stamp_name_;
+    std::vector<StreamStage> stages_;
+    nb::object weights_, prepare_, prepare_mask_;
+    Watched watched_;
     Index widest_ = 1;
     double flops_ = 0;
     bool loaded_ = false, busy_ = false;

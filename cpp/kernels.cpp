@@ -2,6 +2,7 @@
 #include "kernels.h"
 
 #include "gru_backward.h"
+#include "losses.h"
 #include "lstm_backward.h"
 #include "lstm_variants_backward.h"
 #include "norm_optimizers.h"
@@ -69,7 +70,11 @@ static constexpr KernelsOf<T> table() {
             lamb<T>,
             schedule_free_adamw<T>,
             adafactor<T>,
-            sum_of_squares<T>};
+            sum_of_squares<T>,
+            softmax_forward<T>,
+            softmax_backward<T>,
+            column_sums<T>,
+            score<T>};
 }
 
 }  // namespace GATEWISE_ISA

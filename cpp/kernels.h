@@ -251,6 +251,33 @@ struct Adafactor {
     double rho, decay, epsilon1, epsilon2, threshold;
 };
 
+// How far predictions are from the truth: see losses.h.
+enum class Score : int {
+    squared_error,
+    absolute_error,
+    huber,
+    binary_crossentropy,
+    binary_crossentropy_of_logits,
+    categorical_crossentropy,
+    categorical_crossentropy_of_logits,
+    sparse_crossentropy,
+    sparse_crossentropy_of_logits,
+    count
+};
+
+template <class T>
+struct Scored {
+    Score kind;
+    std::ptrdiff_t rows, columns;   // of the predictions
+    const T* truth;                 // (rows, columns); absent where there are classes
+    const std::ptrdiff_t* classes;  // (rows,), each from 0 to columns - 1
+    const T* predicted;             // (rows, columns)
+    T* slope;                       // (rows, columns), absent where not wanted
+    double option;                  // delta of huber, label smoothing of cross-entropies
+    double epsilon;                 // how near to 0 and 1 probabilities are taken
+    double divisor;                 // the slope is that of the sum over this
+};
+
 template <class T>
 struct KernelsOf {
     std::ptrdiff_t (*lstm_packed_size)(std::ptrdiff_t F, std::ptrdiff_t H);
@@ -288,6 +315,10 @@ struct KernelsOf {
     void (*schedule_free_adamw)(const Optimizer<T>&);
     void (*adafactor)(const Adafactor<T>&);
     double (*sum_of_squares)(const T*, std::ptrdiff_t size);
+    void (*softmax_forward)(const T* x, T* y, std::ptrdiff_t rows, std::ptrdiff_t columns);
+    void (*softmax_backward)(const T* dy, const T* y, T* dx, std::ptrdiff_t rows, std::ptrdiff_t columns);
+    void (*column_sums)(const T* x, T* sums, std::ptrdiff_t rows, std::ptrdiff_t columns);
+    double (*score)(const Scored<T>&);
 };
 
 struct Kernels {

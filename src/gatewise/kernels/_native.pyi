@@ -140,6 +140,47 @@ class StreamSteps:
     def run(self, x: numpy.ndarray, mask: numpy.ndarray | None = None) -> numpy.ndarray:
         """The outputs of the steps of x (N, T, F), contiguous."""
 
+class Chain:
+    """A chain of layers in prediction: see gatewise.chains."""
+
+    def __init__(self, item: int, rank: int, features: int, stages: list, variables: list, weights: object, circumstances: tuple) -> None: ...
+
+    def __call__(self, x: object) -> numpy.ndarray | None:
+        """The output for x, or None where the general way is to be gone."""
+
+    def __reduce__(self) -> tuple:
+        """A copy of a model makes a chain of its own when it needs one."""
+
+class TrainingChain:
+    """A chain of layers in training: see gatewise.chains."""
+
+    def __init__(self, chain: object, weights: list, held: list, loss: tuple, metrics: list) -> None: ...
+
+    def step(self, x: object, y: object, wants_output: bool = False) -> object:
+        """
+        The loss of a batch, with its gradients and means kept; None where the general way is to be gone.
+        """
+
+    def is_current(self) -> bool:
+        """Whether the model is still as it was."""
+
+    def __reduce__(self) -> tuple:
+        """A copy of a model makes a chain of its own when it needs one."""
+
+    def reset(self) -> None:
+        """Begins all running means anew."""
+
+    def results(self) -> list[float]:
+        """The running means: the loss, then each metric."""
+
+def score(name: str, y_true: numpy.ndarray, y_pred: numpy.ndarray, option: float = 0.0, epsilon: float = 1e-07, wants_slope: bool = True) -> tuple[float, float, numpy.ndarray | None] | None: ...
+
+def softmax_forward(x: numpy.ndarray) -> numpy.ndarray: ...
+
+def softmax_backward(dy: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarray: ...
+
+def column_sums(x: numpy.ndarray) -> numpy.ndarray: ...
+
 def get_threads() -> int:
     """The number of threads a kernel may use."""
 
