@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -204,6 +205,8 @@ class Preparing(Compiled):
                 steps,
                 shuffle,
             )
+        if inspect.isfunction(x) or inspect.ismethod(x):
+            raise TypeError(f"{names[0]} is the function {x.__name__}; call it: {x.__name__}() gives the batches.")
         if isinstance(x, str | bytes) or x is None:
             raise TypeError(f"{names[0]} must be numbers in arrays; model '{self.name}' was given {describe(x)}.")
         whole = self._whole(x, y, sample_weight, class_weight, names)

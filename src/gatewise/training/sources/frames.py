@@ -77,10 +77,10 @@ def as_array(value: Any, what: str, dtype: str, takes_text: bool = False) -> Any
         return _plain(value, what)
     hints = _hints(native)
     if not hasattr(native, "columns"):
-        name = getattr(native, "name", None)
-        if _kind_of(native.dtype) == "list":
+        if len(native) and isinstance(native[0], list | tuple | np.ndarray) or _kind_of(native.dtype) == "list":
             return native.to_list()
-        return _column(native, name if name is not None else "", what, dtype, takes_text, hints)
+        name = getattr(native, "name", None)
+        return _column(native, "values" if name in (None, "") else name, what, dtype, takes_text, hints)
     names = native.columns
     if not names:
         raise ValueError(f"{what} is a frame without columns.")

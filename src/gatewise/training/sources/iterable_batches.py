@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from gatewise import random
-from gatewise.arguments import describe, is_array
+from gatewise.arguments import is_array
 from gatewise.training.data import Batch, warn_of_end
 from gatewise.training.sources.given import is_one_value
 from gatewise.training.sources.workers import made_ahead
@@ -36,14 +36,14 @@ class IterableBatches:
         steps: int | None,
         shuffle: bool | str = False,
     ) -> None:
-        _refuse_samples(source)
+        _refuse_what_has_no_batches(source)
         self._source, self._flatten, self._warn = source, flatten, warn
         self._indexed = _is_indexed(source)
         self._in_a_pass = _length(source)
         if steps is None and self._in_a_pass is None and _is_endless(source, self._indexed):
             raise ValueError(
-                f"The data, {describe(source)}, have no end: say how many batches an epoch has, as steps_per_epoch=100 "
-                "in fit, validation_steps for validation_data, steps in evaluate and predict."
+                f"The data, of type {type(source).__name__}, have no end: say how many batches an epoch has, as "
+                "steps_per_epoch=100 in fit, validation_steps for validation_data, steps in evaluate and predict."
             )
         self._shuffle = bool(shuffle) and self._indexed and self._in_a_pass is not None
         self._workers, self._ahead = _workers_of(source) if self._indexed else (0, 0)
@@ -161,6 +161,8 @@ class IterableBatches:
             batch = self._flatten(*parts, *[None] * (3 - len(parts)))
         except (TypeError, ValueError) as error:
             error.add_note(f"It came in batch {self._taken - 1} (counted from 0) of {type(self._source).__name__}.")
+            if hasattr(self._source, "batch"):  # a dataset of tensorflow, or of gatewise.data
+                error.add_note("If it gives single samples, put them in batches: dataset.batch(32).")
             raise
         if not self._warned:  # once is enough
             self._warned = self._warn(batch)
@@ -169,7 +171,9 @@ class IterableBatches:
 
 def is_iterable_of_batches(x: Any) -> bool:
     """True for data that comes in batches of its own: neither an array nor a nesting of arrays or numbers."""
-    if is_array(x) or isinstance(x, list | tuple | dict | str | bytes) or x is None or is_one_value(x):
+    if isinstance(x, type):
+        return hasattr(x, "__getitem__") or hasattr(x, "__iter__")
+    if isinstance(x, list | tuple | dict | str | bytes) or x is None or is_one_value(x) or is_array(x):
         return False
     if hasattr(x, "keys"):  # a collection of arrays by name: a file's group, an archive
         return False
@@ -206,8 +210,10 @@ def _workers_of(source: Any) -> tuple[int, int]:
     return 0, 0
 
 
-def _refuse_samples(source: Any) -> None:
-    """Raise TypeError for a dataset of torch, which has samples, where batches are wanted."""
+def _refuse_what_has_no_batches(source: Any) -> None:
+    """Raise TypeError for a class in place of its object, and for a dataset of torch, which has samples."""
+    if isinstance(source, type):
+        raise TypeError(f"x is the class {source.__name__}; give an object of it: {source.__name__}(...).")
     names = [(cls.__module__, cls.__name__) for cls in type(source).__mro__]
     if any(module.startswith("torch.utils.data") and name == "Dataset" for module, name in names):
         raise TypeError(
