@@ -8,6 +8,7 @@ data), `step` (one batch), `custom` (steps that a subclass defines).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from gatewise.arguments import apart_from
@@ -127,7 +128,7 @@ class Trainer(GeneratorMethods, CustomSteps):
         shown, progress = _progress(verbosity(verbose), None, chosen)
         batches = self._batches(x, y, sample_weight, batch_size, steps)
         heard = CallbackList(chosen, self, {"verbose": shown, "epochs": 1, "steps": batches.steps})
-        with progress:
+        with progress, batches:
             progress.begin_epoch(0)
             done = self._evaluate_batches(batches, heard, progress)
             progress.end_epoch(done, self._logs())
@@ -190,7 +191,7 @@ class Trainer(GeneratorMethods, CustomSteps):
         heard.call("on_predict_begin")
         tells = heard.wants("on_predict_batch_end")
         gathered = Gathered(getattr(batches, "rows", None))
-        with progress:
+        with progress, batches:
             progress.begin_epoch(0)
             for batch in batches.from_start():
                 heard.call("on_predict_batch_begin", gathered.batches)
@@ -243,7 +244,7 @@ class _Run:
         model.stop_training = False
         self._first = first
         self._heard.call("on_train_begin")
-        with self._progress, finishing_the_step() as interrupted:
+        with self._progress, self.batches, self._held_out or nullcontext(), finishing_the_step() as interrupted:
             for epoch in range(self._first, end):
                 if model.stop_training and not self._begun:  # as it was when the run that goes on here was killed
                     break
@@ -294,6 +295,7 @@ class _Run:
             if progress.live:
                 progress.batch(done, steps, model._logs)
             interrupted()
+            self.batch = batch = None  # before the next one is made: one batch is held, not two
             if model.stop_training:
                 break
         return done

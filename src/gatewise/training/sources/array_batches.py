@@ -11,11 +11,12 @@ import numpy as np
 from gatewise import random
 from gatewise.stored import Stored
 from gatewise.training.data import Batch, warn_of_end
+from gatewise.training.sources.closing import Closing
 
 DEFAULT_SIZE = 32
 
 
-class ArrayBatches:
+class ArrayBatches(Closing):
     """Batches cut from whole arrays.
 
     Args:
@@ -81,6 +82,7 @@ class ArrayBatches:
             if self._done == self._in_a_pass:
                 self._rest = None
             yield batch
+            batch = None  # noqa: PLW2901  (let go of before the next one is made)
             if taken == self.steps:
                 return
         if taken != self.steps:

@@ -10,10 +10,11 @@ from gatewise import random
 from gatewise.arguments import is_array
 from gatewise.training.data import Batch, warn_of_end
 from gatewise.training.sources.given import is_one_value
+from gatewise.training.sources.closing import Closing
 from gatewise.training.sources.workers import made_ahead
 
 
-class IterableBatches:
+class IterableBatches(Closing):
     """Batches that somebody else makes: (x,), (x, y) or (x, y, sample_weight), each possibly nested.
 
     Args:
@@ -83,8 +84,7 @@ class IterableBatches:
             self._begin_pass()
         taken = begun
         is_over = begun and (begun == self._limit or not goes_on)
-        items = () if is_over else self._items_of_epoch(begun, goes_on)
-        try:
+        with self._closed_at_the_end(() if is_over else self._items_of_epoch(begun, goes_on)) as items:
             for item in items:
                 self._taken += 1
                 if self._taken == self._in_a_pass and self._can_begin_anew():
@@ -98,9 +98,6 @@ class IterableBatches:
                     self._running = None
                 if taken and self._limit not in (None, taken):
                     warn_of_end(taken, self._limit)
-        finally:
-            if self._workers and items:
-                items.close()  # type: ignore[union-attr]
         self._tell("on_epoch_end")
         self.steps = self.steps or taken or None
 
