@@ -98,6 +98,31 @@ class Indexed:
         return X[k : k + 3], Y[k : k + 3]
 
 
+class WithWorkers(Indexed):
+    """The same, made ahead by threads."""
+
+    workers = 3
+
+
+class Loader:
+    """Batches that can be gone through again and again; nobody knows how many."""
+
+    def __iter__(self):
+        return (Indexed()[k] for k in range(4))
+
+
+class InAFile:
+    """Rows that are read when they are asked for."""
+
+    shape, dtype, chunks = X.shape, X.dtype, None
+
+    def __len__(self):
+        return len(X)
+
+    def __getitem__(self, chosen):
+        return X[chosen]
+
+
 def endless():
     k = 0
     while True:
@@ -110,6 +135,11 @@ DATA = {
     "batches": lambda: {"shuffle": "batch"},
     "short epochs": lambda: {"steps_per_epoch": 3},
     "indexed": lambda: {"x": Indexed(), "y": None, "batch_size": None},
+    "workers": lambda: {"x": WithWorkers(), "y": None, "batch_size": None},
+    "workers, short epochs": lambda: {"x": WithWorkers(), "y": None, "batch_size": None, "steps_per_epoch": 3},
+    "loader": lambda: {"x": Loader(), "y": None, "batch_size": None},
+    "loader, short epochs": lambda: {"x": Loader(), "y": None, "batch_size": None, "steps_per_epoch": 3},
+    "a file": lambda: {"x": InAFile()},
     "generator": lambda: {"x": endless(), "y": None, "batch_size": None, "steps_per_epoch": 4},
 }
 

@@ -9,8 +9,8 @@ from typing import Any
 from gatewise import random
 from gatewise.arguments import is_array
 from gatewise.training.data import Batch, warn_of_end
-from gatewise.training.sources.given import is_one_value
 from gatewise.training.sources.closing import Closing
+from gatewise.training.sources.given import is_one_value
 from gatewise.training.sources.workers import made_ahead
 
 
