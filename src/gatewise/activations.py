@@ -32,6 +32,10 @@ def _activation(*aliases: str) -> Callable[[Callable[..., Pair]], Any]:
     return publish
 
 
+_MOST_AXES = 4
+"""What the kernels take."""
+
+
 def _floats(x: Any) -> np.ndarray:
     """x as an array of floats; what has no type of its own gets the default one."""
     if not hasattr(x, "dtype"):
@@ -63,7 +67,8 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
     if negative_slope and max_value is None and threshold == 0:
         return leaky_relu.forward(x, negative_slope=negative_slope)
     if not negative_slope and max_value is None and threshold == 0:
-        return np.maximum(x, 0), lambda dy: dy * (x > 0)
+        y = _by_kernel("relu", x)
+        return y, _back_by_kernel("relu", y)
     above = x > threshold
     y, slope = np.where(x <= threshold, 0, x), above.astype(x.dtype)  # NaN stays NaN
     if max_value is not None:
@@ -144,8 +149,22 @@ def soft_shrink(x: Any, threshold: float = 0.5) -> Pair:
 
 def _by_kernel(name: str, x: np.ndarray) -> np.ndarray:
     """What the kernels compute within recurrent layers, so that it is the same everywhere, to the last bit."""
-    known = x if x.dtype.char in "fd" and x.dtype.isnative else x.astype("float64")
-    return kernels.activation_forward(name, known.reshape(-1)).reshape(x.shape).astype(x.dtype, copy=False)
+    return kernels.activation_forward(name, _kernel_type(x).reshape(-1)).reshape(x.shape).astype(x.dtype, copy=False)
+
+
+def _kernel_type(x: np.ndarray) -> np.ndarray:
+    return x if x.dtype.char in "fd" and x.dtype.isnative else x.astype("float64")
+
+
+def _back_by_kernel(name: str, y: np.ndarray) -> Callable[[Any], Any]:
+    """The pullback of an activation whose slope follows from its output y, as the kernels compute it."""
+
+    def back(dy: Any) -> Any:
+        flat = _kernel_type(y).reshape(-1)
+        dx = kernels.activation_backward(name, np.asarray(dy, flat.dtype).reshape(-1), y=flat)
+        return dx.reshape(y.shape).astype(y.dtype, copy=False)
+
+    return back
 
 
 def _logistic(x: np.ndarray) -> np.ndarray:
@@ -157,14 +176,14 @@ def _logistic(x: np.ndarray) -> np.ndarray:
 def sigmoid(x: Any) -> Pair:
     """1 / (1 + exp(-x))."""
     y = _logistic(_floats(x))
-    return y, _times(y * (1 - y))
+    return y, _back_by_kernel("sigmoid", y)
 
 
 @_activation()
 def tanh(x: Any) -> Pair:
     """tanh(x)."""
     y = _by_kernel("tanh", _floats(x))
-    return y, _times(1 - y * y)
+    return y, _back_by_kernel("tanh", y)
 
 
 def _clipped_line(x: Any, slope: float, offset: float, low: float = 0.0) -> Pair:
@@ -312,6 +331,9 @@ def softmax(x: Any, axis: int | tuple[int, ...] = -1) -> Pair:
     """exp(x) / sum(exp(x)) along `axis`."""
     x = _floats(x)
     axis = tuple(axis) if isinstance(axis, list) else axis
+    if axis in (-1, x.ndim - 1) and x.size and x.dtype.char in "fd" and x.dtype.isnative and 0 < x.ndim <= _MOST_AXES:
+        y = kernels.softmax_forward(np.ascontiguousarray(x))
+        return y, lambda dy: kernels.softmax_backward(np.ascontiguousarray(dy, y.dtype), y)
     y = np.exp(x - np.max(x, axis=axis, keepdims=True))
     y /= np.sum(y, axis=axis, keepdims=True)
     return y, lambda dy: y * (dy - np.sum(dy * y, axis=axis, keepdims=True))

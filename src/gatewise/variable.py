@@ -20,7 +20,29 @@ from gatewise import autodiff, config, products
 
 _ALIGNMENT_BYTES = 64
 _stamps = itertools.count(1)
-_traced = threading.local()
+
+
+class _Traced(threading.local):
+    """What holds for the variables of this thread."""
+
+    values: dict[Variable, Any] | None = None
+    """The traced values of those that are being differentiated."""
+    before: dict[Variable, np.ndarray] | None = None
+    """The values that those had which a trial assigned to."""
+
+
+_traced = _Traced()
+
+
+class _Stamped:
+    __slots__ = ("stamp",)
+
+    def __init__(self) -> None:
+        self.stamp = 0
+
+
+last_tick = _Stamped()
+"""The newest stamp of all clocks: as long as it stays, no weight was written to and no structure has changed."""
 
 
 class _Clock:
@@ -29,14 +51,14 @@ class _Clock:
     __slots__ = ("stamp",)
 
     def __init__(self) -> None:
-        self.stamp = next(_stamps)
+        self.tick()
 
     def tick(self) -> None:
-        self.stamp = next(_stamps)
+        self.stamp = last_tick.stamp = next(_stamps)
 
 
 structure_clock = _Clock()
-"""Ticks whenever a layer or a weight is made or frozen: the key of whatever is derived from a model's structure."""
+"""Ticks whenever a layer or a weight is made, set or frozen: the key of whatever is derived from a model's structure."""
 
 
 @autodiff.stand_in
@@ -118,7 +140,7 @@ class Variable:
     @property
     def value(self) -> Any:
         """The current value: a read-only view, or the traced value while the variable is being differentiated."""
-        bound = getattr(_traced, "values", None)
+        bound = _traced.values
         if bound is not None and self in bound:
             return bound[self]
         view = self.array.view()
@@ -161,7 +183,7 @@ class Variable:
             raise ValueError(
                 f"Variable '{self.path}' has shape {self.shape}; it cannot take a value of shape {value.shape}."
             )
-        before = getattr(_traced, "before", None)
+        before = _traced.before
         if before is not None:
             before.setdefault(self, self.array.copy())
         np.copyto(self.array, value, casting="unsafe")
@@ -259,7 +281,7 @@ _give_operators()
 @contextmanager
 def traced_values(values: dict[Variable, Any]) -> Iterator[None]:
     """Within the block, on this thread, `variable.value` of the given variables is the traced value."""
-    outer = getattr(_traced, "values", None)
+    outer = _traced.values
     _traced.values = values if outer is None else {**outer, **values}
     try:
         yield
@@ -270,23 +292,23 @@ def traced_values(values: dict[Variable, Any]) -> Iterator[None]:
 @contextmanager
 def assignments_undone() -> Iterator[None]:
     """Within the block, on this thread, a trial is run: afterwards every variable has the value it had before."""
-    outer, _traced.before = getattr(_traced, "before", None), {}
+    outer, _traced.before = _traced.before, {}
     try:
         yield
     finally:
-        before, _traced.before = _traced.before, outer
+        before, _traced.before = _traced.before or {}, outer
         for variable, value in before.items():
             variable.assign(value)
 
 
 def on_trial() -> bool:
     """True within `assignments_undone` on this thread."""
-    return getattr(_traced, "before", None) is not None
+    return _traced.before is not None
 
 
 def tracing() -> bool:
     """True while variables of this thread are being differentiated."""
-    return getattr(_traced, "values", None) is not None
+    return _traced.values is not None
 
 
 class Slot(NamedTuple):

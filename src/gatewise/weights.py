@@ -17,7 +17,7 @@ from gatewise.variable import Variable, structure_clock
 # Attributes that hold variables or layers of others: the nodes a layer is part of, what training derives from a model.
 _UNTRACKED = frozenset({
     "_variables", "_inbound_nodes", "_constructed_with", "_initial_weights", "_states", "_graph", "_penalties",
-    "_store", "_objective", "_known_metrics", "_compiled_with", "optimizer", "history",
+    "_store", "_objective", "_known_metrics", "_compiled_with", "optimizer", "history", "_chain", "_training",
 })  # fmt: skip
 
 
@@ -90,6 +90,7 @@ class WeightOwner(Saveable):
                 record_loss(_summed(term() if callable(term) else term))
             elif callable(term):
                 self._loss_functions = (*self._loss_functions, term)
+                structure_clock.tick()
             else:
                 raise ValueError(
                     f"{type(self).__name__}.add_loss outside of call() was given a number, {describe(term)}: it does "

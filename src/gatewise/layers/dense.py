@@ -110,7 +110,7 @@ class Dense(Layer):
             if self._trainable and self.kernel.trainable:
                 gradients[self.kernel] = kernels.matmul(rows.T, dz)
             if self.bias is not None and self._trainable and self.bias.trainable:
-                gradients[self.bias] = np.add.reduce(dz, axis=0)
+                gradients[self.bias] = kernels.column_sums(np.ascontiguousarray(dz))
             return (kernels.matmul(dz, W.T).reshape(x.shape) if wants_dx else None,), gradients
 
         return y, pullback

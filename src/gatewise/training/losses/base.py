@@ -12,6 +12,7 @@ from gatewise import autodiff
 from gatewise.config import snake_case, unique_name
 from gatewise.serialization import deserialize_object, serialize_object
 from gatewise.training.losses.pairs import Pair, floats, same_rank, sum_to
+from gatewise.training.scores import Score, score_of
 
 _MEANS = ("sum_over_batch_size", "mean", "auto")
 _REDUCTIONS = (*_MEANS, "sum", "none", None, "mean_with_sample_weight")
@@ -42,6 +43,11 @@ class Loss:
     @property
     def dtype(self) -> str | None:
         return None if self._dtype is None else self._dtype.name
+
+    @property
+    def mean_score(self) -> Score | None:
+        """What the kernels call the loss, where it is a plain mean that they know."""
+        return None
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of each sample (and time step): what users' subclasses define."""
@@ -134,11 +140,22 @@ class LossFunctionWrapper(Loss):
         self.fn = fn
         self._options = options
         self._native = hasattr(fn, "total") and type(self).call is LossFunctionWrapper.call
+        self._score = score_of(fn, options) if self._native else None
+
+    @property
+    def mean_score(self) -> Score | None:
+        is_own = type(self).forward is Loss.forward and type(self).__call__ is Loss.__call__
+        return self._score if is_own and self.reduction in _MEANS and self._dtype is None else None
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return self.fn(y_true, y_pred, **self._options)
 
     def _mean(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        found = None if self._score is None else self._score.of(y_true, y_pred, True)
+        if found is not None:
+            total, count, slope = found
+            kind = y_pred.dtype.type
+            return kind(total / count), lambda d=1.0: slope if d == 1 else slope * kind(d)
         if not self._native or (self.fn.valid is not None and self._combine(None, y_true, y_pred) is not None):
             return None, None
         return self.fn.total(y_true, y_pred, **self._options)

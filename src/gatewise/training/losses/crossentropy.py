@@ -8,6 +8,7 @@ import numpy as np
 
 from gatewise import config
 from gatewise.training.losses.pairs import Pair, elementwise, expand, samplewise, sum_to, together
+from gatewise.training.scores import crossentropy_score
 
 
 def _within(p: Any) -> Any:
@@ -29,7 +30,7 @@ def _logistic(x: Any) -> Any:
     return np.where(x >= 0, 1, decay) / (1 + decay)
 
 
-@elementwise()
+@elementwise(score=crossentropy_score("binary_crossentropy"))
 def binary_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Pair:
@@ -99,7 +100,7 @@ def _softmax(logits: Any, axis: int) -> tuple[Any, Any]:
     return shifted - np.log(total), exponentials / total
 
 
-@samplewise()
+@samplewise(score=crossentropy_score("categorical_crossentropy"))
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Pair:
@@ -173,7 +174,7 @@ def _counted(y_true: Any, y_pred: Any, ignore_class: int | None = None, axis: in
     return None if ignore_class is None else _classes(y_true, np.asarray(y_pred), axis) != ignore_class
 
 
-@samplewise(valid=_counted)
+@samplewise(valid=_counted, score=crossentropy_score("sparse_crossentropy", of_classes=True))
 def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
 ) -> Pair:

@@ -6,7 +6,8 @@ a function `f(y_true, y_pred, **options) -> values`, one value a sample (and tim
 
 * `f.forward`: that pair, for any shapes that Keras takes;
 * `f.total`: `(mean of all values, pullback(d))`, in as few passes as it takes;
-* `f.valid`: None, or `valid(y_true, y_pred, **options) -> mask` of the values that count.
+* `f.valid`: None, or `valid(y_true, y_pred, **options) -> mask` of the values that count;
+* `f.score`: None, or what says under which name the kernels know it: see `training.scores`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from gatewise import autodiff, config
+from gatewise.training.scores import Known
 
 Pair = tuple[Any, Callable[..., Any]]
 
@@ -68,12 +70,15 @@ def expand(d: Any, axis: int = -1) -> Any:
     return np.expand_dims(d, axis) if isinstance(d, np.ndarray) and d.ndim else d
 
 
-def elementwise(symmetric: bool = False, reduction: str = "mean") -> Callable[[Callable[..., Pair]], Any]:
+def elementwise(
+    symmetric: bool = False, reduction: str = "mean", score: Known | None = None
+) -> Callable[[Callable[..., Pair]], Any]:
     """Decorator: the pair has a value for each element; they are averaged (or summed) over the last axis.
 
     Args:
         symmetric: the value depends on y_pred - y_true alone and not on its sign, so y_true has a gradient too.
         reduction: "mean" or "sum" over the last axis, or the one that the option `axis` names.
+        score: what the kernels call it.
     """
 
     def decorate(pair: Callable[..., Pair]) -> Any:
@@ -98,12 +103,14 @@ def elementwise(symmetric: bool = False, reduction: str = "mean") -> Callable[[C
             count = count or 1  # the mean of nothing is 0, as in Keras
             return np.add.reduce(values, axis=None) / count, lambda d=1.0: sum_to(pullback(d / count), shape)
 
-        return _publish(pair, forward, total, symmetric)
+        return _publish(pair, forward, total, symmetric, score=score)
 
     return decorate
 
 
-def samplewise(valid: Callable[..., Any] | None = None) -> Callable[[Callable[..., Pair]], Any]:
+def samplewise(
+    valid: Callable[..., Any] | None = None, score: Known | None = None
+) -> Callable[[Callable[..., Pair]], Any]:
     """Decorator: the pair has a value for each sample already, and sees to its shapes itself."""
 
     def decorate(pair: Callable[..., Pair]) -> Any:
@@ -116,12 +123,12 @@ def samplewise(valid: Callable[..., Any] | None = None) -> Callable[[Callable[..
             count = values.size or 1
             return np.add.reduce(values, axis=None) / count, lambda d=1.0: pullback(d / count)
 
-        return _publish(pair, forward, total, False, valid)
+        return _publish(pair, forward, total, False, valid, score)
 
     return decorate
 
 
-def _publish(pair: Any, forward: Any, total: Any, symmetric: bool, valid: Any = None) -> Any:
+def _publish(pair: Any, forward: Any, total: Any, symmetric: bool, valid: Any = None, score: Any = None) -> Any:
     """The public function `f(y_true, y_pred, ...) -> values`, differentiable inside users' functions."""
     names = list(inspect.signature(pair).parameters)[2:]
 
@@ -140,4 +147,5 @@ def _publish(pair: Any, forward: Any, total: Any, symmetric: bool, valid: Any = 
     function.forward = forward  # type: ignore[attr-defined]
     function.total = total  # type: ignore[attr-defined]
     function.valid = valid  # type: ignore[attr-defined]
+    function.score = score  # type: ignore[attr-defined]
     return function

@@ -9,16 +9,17 @@ import numpy as np
 
 from gatewise import config
 from gatewise.training.losses.pairs import Pair, elementwise, expand, samplewise, sum_to, together
+from gatewise.training.scores import element_score
 
 
-@elementwise(symmetric=True)
+@elementwise(symmetric=True, score=element_score("squared_error"))
 def mean_squared_error(y_true: Any, y_pred: Any) -> Pair:
     """mean((y_pred - y_true)^2)."""
     difference = y_pred - y_true
     return difference * difference, lambda d: difference * (2 * d)
 
 
-@elementwise(symmetric=True)
+@elementwise(symmetric=True, score=element_score("absolute_error"))
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Pair:
     """mean(|y_pred - y_true|)."""
     difference = y_pred - y_true
@@ -50,7 +51,7 @@ def log_cosh(y_true: Any, y_pred: Any) -> Pair:
     return values, lambda d: np.tanh(difference) * d
 
 
-@elementwise(symmetric=True)
+@elementwise(symmetric=True, score=element_score("huber", "delta", 1.0))
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Pair:
     """mean(e^2 / 2) where |e| <= delta, mean(delta |e| - delta^2 / 2) beyond.  Source: Huber 1964."""
     difference = y_pred - y_true

@@ -8,6 +8,7 @@ import numpy as np
 
 from gatewise import config
 from gatewise.training.losses.pairs import same_rank
+from gatewise.training.scores import Score, element_score
 
 
 def _right(matches: Any) -> Any:
@@ -57,3 +58,8 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     """1 where the largest of y_true is among the k largest of y_pred."""
     return sparse_top_k_categorical_accuracy(np.argmax(y_true, axis=-1), y_pred, k)
+
+
+binary_accuracy.score = element_score("binary_accuracy", "threshold", 0.5)  # type: ignore[attr-defined]
+categorical_accuracy.score = lambda _: Score("categorical_accuracy")  # type: ignore[attr-defined]
+sparse_categorical_accuracy.score = lambda _: Score("sparse_accuracy", of_classes=True)  # type: ignore[attr-defined]

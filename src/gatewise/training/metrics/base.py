@@ -17,6 +17,7 @@ from gatewise.serialization import deserialize_object, serialize_object
 from gatewise.training.losses.pairs import same_rank
 from gatewise.training.metrics.pairing import check_of, direction_of
 from gatewise.training.metrics.shapes import called
+from gatewise.training.scores import score_of
 from gatewise.variable import Variable, on_trial, structure_clock
 
 
@@ -202,6 +203,12 @@ class MeanMetricWrapper(Mean):
         self._options = options
         self._check = check_of(fn)
         self._direction = direction_of(fn)
+        cls = type(self)
+        is_own = cls.update_state is MeanMetricWrapper.update_state and cls.add is Mean.add
+        self._score = score_of(fn, options) if is_own else None
+        is_plain = is_own and cls.result is Mean.result and cls.reset_state is Mean.reset_state
+        self.mean_score = self._score if is_plain else None
+        """What the kernels call the function, where the metric is the mean of it and nothing else."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> None:
         """Count a batch; steps where `mask` is False do not count.
@@ -211,6 +218,11 @@ class MeanMetricWrapper(Mean):
         """
         if self._check is not None and self._options.get("axis", -1) == -1:
             self._check(self, np.shape(y_true), np.shape(y_pred))
+        if self._score is not None and sample_weight is None and mask is None and np.ndim(y_pred) > 1:
+            found = self._score.of(y_true, y_pred)
+            if found is not None:
+                self.add(found[0] / (found[1] / len(y_pred)), len(y_pred))
+                return
         values = self._fn(y_true, y_pred, **self._options)
         valid = getattr(self._fn, "valid", None)
         counted = None if valid is None else valid(y_true, y_pred, **self._options)
