@@ -111,10 +111,8 @@ def save(trace: Trace, path: Any) -> None:
     if kind == ".npz":
         _save_npz(trace, path)
     elif kind == ".nc":
-        with atomic_write(path) as file:
-            writer = NetCDFWriter(file)
+        with atomic_write(path) as file, NetCDFWriter(file) as writer:
             writer.append(trace)
-            writer.close()
     else:
         raise ValueError(f"A trace is saved to a file that ends in .npz or .nc (netCDF); got {str(path)!r}.")
 
@@ -168,7 +166,7 @@ def _layer_of(head: dict[str, Any], arrays: dict[str, np.ndarray]) -> LayerTrace
 
 
 class NetCDFWriter:
-    """Writes traces of consecutive steps into one netCDF file, a group for each layer.
+    """Writes traces of consecutive steps into one netCDF file, a group for each layer, within a `with` block.
 
     Args:
         file: a binary file open for reading and writing.
@@ -217,8 +215,10 @@ class NetCDFWriter:
         for key, value in attributes.items():
             made.attrs[key] = value
 
-    def close(self) -> None:
-        """Finish the file."""
+    def __enter__(self) -> NetCDFWriter:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
         self._root.close()
 
 

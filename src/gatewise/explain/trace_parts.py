@@ -96,11 +96,9 @@ def write_parts(traces: Callable[[], Iterator[Trace]], to: Any) -> Path:
     """Write the traces of consecutive parts to a .nc file, whole or not at all, or as .npz files to a folder."""
     target = Path(to)
     if target.suffix.lower() == ".nc":
-        with atomic_write(target) as file:
-            writer = NetCDFWriter(file)
+        with atomic_write(target) as file, NetCDFWriter(file) as writer:
             for trace in traces():
                 writer.append(trace)
-            writer.close()
         return target
     if target.suffix:
         raise ValueError(
