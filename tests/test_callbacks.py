@@ -1,5 +1,7 @@
 """Callbacks: which hooks are called, when, and with what."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -139,6 +141,111 @@ def test_stop_training(hook, epochs, batches):
     assert sum(c[0] == "on_train_batch_end" for c in recorder.calls) == batches
     assert recorder.calls[-1][0] == "on_train_end"
     assert len(model.fit(X, Y, epochs=2, verbose=0).epoch) == 2
+
+
+# (batches, epochs) until the end, measured with Keras 3.15.1.
+STOPS = {"train_begin": (1, 1), "epoch_begin": (1, 1), "train_batch_begin": (1, 1), "train_batch_end": (1, 1)}
+STOPS |= {"test_begin": (3, 1), "test_batch_end": (3, 1), "test_end": (3, 1), "epoch_end": (3, 1)}
+
+
+@pytest.mark.parametrize("hook", STOPS)
+def test_stop_training_at_any_hook_ends_with_the_batch_and_the_epoch_under_way(hook):
+    class Stop(callbacks.Callback):
+        pass
+
+    def method(self, *args):
+        self.model.stop_training = True
+
+    setattr(Stop, f"on_{hook}", method)
+    recorder = Recorder()
+    history = compiled().fit(
+        X, Y, batch_size=2, epochs=4, validation_data=(X, Y), verbose=0, callbacks=[Stop(), recorder]
+    )
+    batches = sum(c[0] == "on_train_batch_end" for c in recorder.calls)
+    assert (batches, len(history.epoch)) == STOPS[hook] and recorder.calls[-1][0] == "on_train_end"
+
+
+def test_logs_that_callbacks_change_are_the_epochs_alone():
+    class Change(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["added"] = logs.pop("loss")
+
+    recorder = Recorder()
+    history = compiled().fit(X, Y, verbose=0, validation_data=(X, Y), callbacks=[Change(), recorder])
+    assert recorder.calls[-2:] == [("on_epoch_end", 0, ["added", "val_loss"]), ("on_train_end", ["loss", "val_loss"])]
+    assert sorted(history.history) == ["added", "val_loss"]
+
+
+def test_a_list_of_callbacks_in_a_loop_of_ones_own():
+    model, recorder = compiled(), Recorder()
+    heard = callbacks.CallbackList([recorder], add_history=True, model=model, epochs=2, steps=3, verbose=0)
+    assert recorder.params == {"epochs": 2, "steps": 3, "verbose": 0} and recorder.model is heard.model is model
+    heard.on_train_begin()
+    heard.on_epoch_begin(0)
+    heard.on_batch_begin(0)
+    heard.on_train_batch_end(0, {"loss": 1.0})
+    heard.on_epoch_end(0, {"loss": 1.0})
+    heard.on_train_end(logs={"loss": 1.0})
+    assert recorder.calls == [
+        "set_model", ("on_train_begin", []), ("on_epoch_begin", 0, []), ("on_train_batch_begin", 0, []),
+        ("on_train_batch_end", 0, ["loss"]), ("on_epoch_end", 0, ["loss"]), ("on_train_end", ["loss"]),
+    ]  # fmt: skip
+    assert heard.callbacks[-1].history == {"loss": [1.0]}
+    kinds = [type(one).__name__ for one in callbacks.CallbackList(None, add_history=True, add_progbar=True).callbacks]
+    assert kinds == ["History", "ProgbarLogger"]
+    history = model.fit(X, Y, epochs=2, verbose=0, callbacks=heard)
+    assert history is heard.callbacks[-1] and history.epoch == [0, 1]
+
+
+def own(kind, *args, **settings):
+    """One of the library's callbacks, subclassed as users do: its arguments first, then what is new."""
+
+    class Own(kind):
+        def __init__(self):
+            super().__init__(*args, **settings)
+            self.seen = []
+
+        def on_train_begin(self, logs=None):
+            self.seen.append("begin")
+            super().on_train_begin(logs)
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seen.append(epoch)
+            super().on_epoch_end(epoch, logs)
+
+        def on_train_end(self, logs=None):
+            self.seen.append("end")
+            super().on_train_end(logs)
+
+    return Own()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["BackupAndRestore", "CSVLogger", "EarlyStopping", "History", "LambdaCallback", "LearningRateScheduler"]
+    + ["ModelCheckpoint", "ProgbarLogger", "ReduceLROnPlateau", "RemoteMonitor", "SwapEMAWeights", "TensorBoard"]
+    + ["TerminateOnNaN"],
+)
+def test_every_callback_can_be_subclassed(kind, tmp_path):
+    arguments = {"BackupAndRestore": [tmp_path / "b"], "CSVLogger": [tmp_path / "log.csv"], "TensorBoard": [tmp_path]}
+    arguments |= {"ModelCheckpoint": [tmp_path / "m.keras"], "LearningRateScheduler": [lambda epoch: 0.1]}
+    if kind == "RemoteMonitor":
+        arguments[kind] = ["http://127.0.0.1:9"]
+    if kind == "TensorBoard":
+        pytest.importorskip("tensorboardX")
+    chosen = own(getattr(callbacks, kind), *arguments.get(kind, []))
+    model = forecaster()
+    model.compile(optimizers.SGD(0.01, use_ema=True), "mse")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the server that is not there
+        model.fit(X, Y, epochs=2, validation_data=(X, Y), verbose=0, callbacks=[chosen])
+    assert chosen.seen == ["begin", 0, 1, "end"]
+
+
+def test_a_callback_that_is_given_twice_is_called_twice_as_in_keras():
+    recorder = Recorder()
+    compiled().fit(X, Y, verbose=0, callbacks=[recorder, recorder])
+    assert sum(c[0] == "on_epoch_end" for c in recorder.calls) == 2
 
 
 @pytest.mark.parametrize("method, hook", [("evaluate", "on_test_batch_end"), ("predict", "on_predict_batch_end")])

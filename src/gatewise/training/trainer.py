@@ -97,8 +97,10 @@ class Trainer(GeneratorMethods, CustomSteps):
         self.history = next((c for c in chosen if isinstance(c, History)), None) or History()
         heard = CallbackList(
             [*chosen, *([] if self.history in chosen else [self.history])],
-            self,
-            {"verbose": shown, "epochs": epochs, "steps": batches.steps},
+            model=self,
+            verbose=shown,
+            epochs=epochs,
+            steps=batches.steps,
         )
         run = _Run(self, batches, held_out, validation_freq, heard, progress)
         run.epochs(initial_epoch, epochs)
@@ -127,7 +129,7 @@ class Trainer(GeneratorMethods, CustomSteps):
         chosen = listed(callbacks)
         shown, progress = _progress(verbosity(verbose), None, chosen)
         batches = self._batches(x, y, sample_weight, batch_size, steps)
-        heard = CallbackList(chosen, self, {"verbose": shown, "epochs": 1, "steps": batches.steps})
+        heard = CallbackList(chosen, model=self, verbose=shown, epochs=1, steps=batches.steps)
         with progress, batches:
             progress.begin_epoch(0)
             done = self._evaluate_batches(batches, heard, progress)
@@ -186,7 +188,7 @@ class Trainer(GeneratorMethods, CustomSteps):
         quiet = isinstance(verbose, str) and verbose == "auto"
         shown, progress = _progress(0 if quiet else verbosity(verbose), None, chosen)
         batches = self._batches(x, None, None, batch_size, steps, inputs_only=True)
-        heard = CallbackList(chosen, self, {"verbose": shown, "epochs": 1, "steps": batches.steps})
+        heard = CallbackList(chosen, model=self, verbose=shown, epochs=1, steps=batches.steps)
         self.stop_predicting = False
         heard.call("on_predict_begin")
         tells = heard.wants("on_predict_batch_end")
@@ -226,6 +228,8 @@ class _Run:
     ) -> None:  # fmt: skip
         self.model, self.batches, self.callbacks = model, batches, heard.callbacks
         self.epoch = self._first = self._begun = 0
+        self._was_stopped = False
+        self.before_end: list[Callable[[], None]] = []  # what callbacks have to do before the weights are final
         self.batch: Any = None  # the one under way, for callbacks that look at it
         self._held_out = held_out
         self._validation_freq = validation_freq
@@ -237,6 +241,7 @@ class _Run:
     def resume_at(self, epoch: int, batches: int) -> None:
         """Begin with this epoch, of which so many batches are done; to be called from on_train_begin."""
         self._first, self._begun = epoch, batches
+        self._was_stopped = self.model.stop_training
 
     def epochs(self, first: int, end: int) -> None:
         """Train for the epochs numbered from `first` to before `end`."""
@@ -246,13 +251,15 @@ class _Run:
         self._heard.call("on_train_begin")
         with self._progress, self.batches, self._held_out or nullcontext(), finishing_the_step() as interrupted:
             for epoch in range(self._first, end):
-                if model.stop_training and not self._begun:  # as it was when the run that goes on here was killed
+                if self._was_stopped and not self._begun:  # the run that goes on here had come to its end
                     break
                 if (found := self._epoch(epoch, epoch == self._first, interrupted)) is None:
                     break
                 logs = found
                 if model.stop_training:
                     break
+        for settle in self.before_end:
+            settle()
         if end > first:
             model.optimizer.finalize_variable_values()
         self._heard.call("on_train_end", logs=logs)
@@ -276,7 +283,7 @@ class _Run:
             model._evaluate_batches(self._held_out, heard, after_each=interrupted)
             logs.update((f"val_{key}", value) for key, value in model._logs().items())
         progress.end_epoch(done, logs)
-        heard.call("on_epoch_end", epoch, logs=logs)
+        heard.call("on_epoch_end", epoch, logs=dict(logs))  # what callbacks add to it is the epoch's alone
         return logs
 
     def _train(self, interrupted: Callable[[], None]) -> int:
@@ -284,7 +291,7 @@ class _Run:
         model, heard, progress, steps = self.model, self._heard, self._progress, self.batches.steps
         begins, ends = heard.wants("on_train_batch_begin"), heard.wants("on_train_batch_end")
         done, self._begun = self._begun, 0
-        for batch in () if model.stop_training else self.batches.epoch(done):
+        for batch in () if self._was_stopped else self.batches.epoch(done):
             self.batch = batch
             if begins:
                 heard.call("on_train_batch_begin", done)

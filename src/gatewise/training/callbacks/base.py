@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gatewise import tree
@@ -61,18 +62,45 @@ class Callback:
 class CallbackList:
     """Calls a hook of several callbacks, in order; knows which hooks any of them cares about.
 
+    In loops of one's own, `CallbackList([...], model=model, epochs=3).on_epoch_end(0, logs)` calls them all.
+
     Args:
         callbacks: `Callback` objects, or others with some of its methods; possibly nested in lists.
-        model, params: handed to each of them.
+        add_history, add_progbar: put a `History`, or a `ProgbarLogger`, among them if there is none.
+        model: handed to each of them.
+        **params: "epochs", "steps", "verbose", handed to each of them as a dictionary.
     """
 
-    def __init__(self, callbacks: Any, model: Any, params: dict[str, Any]) -> None:
-        self.callbacks = sorted(listed(callbacks), key=lambda callback: getattr(callback, "comes_last", False))
-        for callback in self.callbacks:
-            for setter, value in (("set_model", model), ("set_params", params)):
-                if hasattr(callback, setter):
-                    getattr(callback, setter)(value)
+    def __init__(
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
+    ) -> None:
+        given = [*listed(callbacks), *_defaults(listed(callbacks), add_history, add_progbar)]
+        self.callbacks = sorted(given, key=lambda callback: getattr(callback, "comes_last", False))
+        self.set_model(model)
+        self.set_params(params)
         self._heard = {hook: [getattr(c, hook) for c in self.callbacks if _overrides(c, hook)] for hook in HOOKS}
+
+    def set_model(self, model: Any) -> None:
+        """Hand a model to all callbacks."""
+        self.model = model
+        if model is not None:
+            self._tell("set_model", model)
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Hand the parameters of a run to all callbacks."""
+        self.params = params
+        if params:
+            self._tell("set_params", params)
+
+    def _tell(self, setter: str, value: Any) -> None:
+        for callback in self.callbacks:
+            if hasattr(callback, setter):
+                getattr(callback, setter)(value)
 
     def wants(self, hook: str) -> bool:
         """True if any callback does something at this hook."""
@@ -82,6 +110,36 @@ class CallbackList:
         """Call a hook of every callback; `logs` is the last argument, an empty dictionary where there are none."""
         for method in self._heard[hook]:
             method(*args, {} if logs is None else logs)
+
+
+def _give_hooks() -> None:
+    """`on_epoch_end(epoch, logs=None)` and the others, as methods of a `CallbackList`."""
+
+    def hook(name: str, calls: str) -> Callable[..., None]:
+        def of_run(self: CallbackList, logs: dict[str, Any] | None = None) -> None:
+            self.call(calls, logs=logs)
+
+        def numbered(self: CallbackList, number: int, logs: dict[str, Any] | None = None) -> None:
+            self.call(calls, number, logs=logs)
+
+        method = numbered if "epoch" in name or "batch" in name else of_run
+        method.__name__, method.__doc__ = name, f"Call {calls} of all callbacks."
+        return method
+
+    for name in (*HOOKS, "on_batch_begin", "on_batch_end"):
+        setattr(CallbackList, name, hook(name, name.replace("on_batch", "on_train_batch")))
+
+
+_give_hooks()
+
+
+def _defaults(given: list[Any], add_history: bool, add_progbar: bool) -> list[Any]:
+    """The `History` and the `ProgbarLogger` that are asked for and not there."""
+    from gatewise.training.callbacks.history import History
+    from gatewise.training.callbacks.progbar_logger import ProgbarLogger
+
+    wanted = [kind for kind, asked in ((History, add_history), (ProgbarLogger, add_progbar)) if asked]
+    return [kind() for kind in wanted if not any(isinstance(callback, kind) for callback in given)]
 
 
 def listed(callbacks: Any) -> list[Any]:

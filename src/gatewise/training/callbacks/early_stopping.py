@@ -38,9 +38,12 @@ class EarlyStopping(MonitorCallback):
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
-        self.on_train_begin()
+        self._begin()
 
     def on_train_begin(self, logs: Any = None) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self.wait = 0
         self.stopped_epoch = 0
         self.best = None

@@ -80,9 +80,12 @@ class ReduceLROnPlateau(MonitorCallback):
         self.verbose = verbose
         self.cooldown = cooldown
         self.min_lr = min_lr
-        self.on_train_begin()
+        self._begin()
 
     def on_train_begin(self, logs: Any = None) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self.best = None
         self.wait = 0
         self.cooldown_counter = 0

@@ -24,18 +24,23 @@ class SwapEMAWeights(Callback):
         self.swap_on_epoch = swap_on_epoch
         self._swapped = False
 
+    def set_run(self, run: Any) -> None:
+        """Called by `fit` with what it keeps of the run."""
+        run.before_end.append(self._settle)
+
+    def _settle(self) -> None:
+        """At the end of training the optimizer's average becomes the weights: it must not be the swapped ones."""
+        if self._swapped:
+            store, average = self._buffers()
+            average[:] = store.values
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self.swap_on_epoch:
             self._put(False)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if not self.swap_on_epoch:
-            return
-        self._put(True)
-        if epoch == self.params["epochs"] - 1 or self.model.stop_training:
-            # At the end of training the optimizer's average becomes the weights: it must not be the swapped ones.
-            store, average = self._buffers()
-            average[:] = store.values
+        if self.swap_on_epoch:
+            self._put(True)
 
     def on_test_begin(self, logs: Any = None) -> None:
         self._put(True)
