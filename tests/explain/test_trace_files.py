@@ -127,9 +127,7 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path):
         ("h5netcdf", lambda: trace.save(tmp_path / "a.nc")),
     ):
         monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(
-            ImportError, match=rf'needs {module}, which is not installed: pip install "gatewise\[trace\]"'
-        ):
+        with pytest.raises(ImportError, match=rf'needs {module}, .*: pip install "gatewise.trace."'):
             call()
     assert not list(tmp_path.iterdir())
 
@@ -159,9 +157,7 @@ def test_parts_in_one_netcdf_file(tmp_path):
     path = gw.trace(model, x, to=tmp_path / "trace.nc", chunk=4)
     assert path == tmp_path / "trace.nc"
     assert_same(gw.trace(model, x), Trace.load(path))
-    np.testing.assert_array_equal(
-        Trace.load(gw.trace(model, x, layers="gru", to=tmp_path / "b.nc"))["gru"]["z"].shape[1], 11
-    )
+    assert list(Trace.load(gw.trace(model, x, layers="gru", to=tmp_path / "b.nc"))) == ["gru"]
     with pytest.raises(ValueError):  # a part that fails leaves nothing
         gw.trace(model, data(3, 11, F + 1), to=tmp_path / "c.nc", chunk=4)
     assert not list(tmp_path.glob("*c.nc*"))
@@ -213,8 +209,7 @@ def test_what_cannot_be_traced_in_parts_says_why(tmp_path):
 
 def test_a_sequence_longer_than_memory(tmp_path):
     """A trace of 150 MB, from a memory map, in a process that may take little more than it has at the start."""
-    resource = pytest.importorskip("resource")
-    assert resource
+    pytest.importorskip("resource")
     code = textwrap.dedent(
         f"""
         import resource
