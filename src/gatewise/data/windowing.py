@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise import config
+from gatewise.arguments import standard_dtype
 from gatewise.data.parts import Part, Tables
 from gatewise.data.scaling import Scaler, fitted
 from gatewise.data.splitting import parts_of
@@ -168,7 +168,7 @@ def windows(
     holes = _holes(table, irregular)
     stretches = Stretches(table.groups, row_parts, holes, history and split_by == "time")
     tables, scaler = _scaled(table, input_names, target_names, row_parts == 0, scale, scale_targets, missing, stretches)
-    tables = tables.in_type(np.dtype(config.floatx() if dtype is None else dtype))
+    tables = tables.in_type(np.dtype(standard_dtype(dtype, ME)))
     begins, begin_parts = stretches.starts(span)
     whole = complete(begins, span, tables.x, tables.y, missing == "keep")
     parts = {
@@ -222,9 +222,9 @@ def _holes(table: Table, irregular: str) -> np.ndarray:
 def _refuse_missing(table: Table) -> None:
     for name, values in table.columns.items():
         gone = np.isnan(values)
-        if gone.any():
+        if count := int(gone.sum()):
             raise ValueError(
-                f"{ME}: column {name!r} has {int(gone.sum())} missing values, the first at "
+                f"{ME}: column {name!r} has {count} missing value{'s' * (count > 1)}, the first at "
                 f"{table.place(int(np.argmax(gone)))}. Write missing='drop' to leave out windows with one, 'forward' "
                 "to go on with the last value known, 'keep' to leave NaN in the inputs, for Masking."
             )
