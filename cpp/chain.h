@@ -23,8 +23,9 @@ class Circumstances {
         : running_(given[0]),
           traced_(given[1]),
           masks_(given[2]),
-          last_tick_(given[3]),
-          structure_(given[4]) {
+          watches_(given[3]),
+          last_tick_(given[4]),
+          structure_(given[5]) {
         const auto name = [](const char* text) { return nb::steal(PyUnicode_InternFromString(text)); };
         training_name_ = name("training");
         values_name_ = name("values");
