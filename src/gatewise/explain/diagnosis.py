@@ -321,4 +321,7 @@ def state_gradient(run: CellRun) -> np.ndarray | None:
         return None
     with np.errstate(all="ignore"):
         found = traced_gradients.gradients_of(run)
-    return found.get("d_h", found.get("d_state_0"))
+    of_state = found.get("d_h", found.get("d_state_0"))
+    if of_state is not None and "d_output" in found and np.array_equal(run.outputs, run.tape[0], equal_nan=True):
+        return of_state + found["d_output"]  # a user's cell whose output is its first state
+    return of_state

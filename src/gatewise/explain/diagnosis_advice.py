@@ -10,6 +10,8 @@ from gatewise.explain.diagnosis_facts import Advice, Finding
 
 _LARGE_OUTPUT = 1e4  # where a loss is not finite: it is the model that has run away, not a logarithm of 0
 
+_OF_OPTIMIZER = ("lower_rate", "higher_rate", "clip_gradient")
+
 Suggestions = list[tuple[str, str]]
 """(kind of advice, code)."""
 
@@ -17,10 +19,13 @@ Suggestions = list[tuple[str, str]]
 def advice_for(model: Any, findings: Sequence[Finding]) -> tuple[Advice, ...]:
     """What to try, each thing once, that against the most serious findings first; nothing against mere notes."""
     against: dict[tuple[str, str], list[str]] = {}
+    rate: dict[str, tuple[str, str]] = {}
     for finding in findings:
         if finding.severity != "note":
-            for suggestion in _BY_KIND.get(finding.kind, _nothing)(model, finding):
-                against.setdefault(suggestion, []).append(finding.kind)
+            for kind, code in _BY_KIND.get(finding.kind, _nothing)(model, finding):
+                # One way to write the optimizer is enough.
+                key = rate.setdefault(kind, (kind, code)) if kind in _OF_OPTIMIZER else (kind, code)
+                against.setdefault(key, []).append(finding.kind)
     return tuple(Advice(kind, code, tuple(dict.fromkeys(kinds))) for (kind, code), kinds in against.items())
 
 

@@ -69,8 +69,8 @@ def _of_data(kind: str, words: Words) -> str:
     _ = words._
     return {
         "data_not_finite": _(
-            "{where} holds numbers that are not finite: {count} in all, in {n_samples} samples ({samples}); the "
-            "first is {value}, at {index}."
+            "{where} holds numbers that are not finite: {count} in all (samples: {samples}); the first is {value}, at "
+            "{index}."
         ),
         "inputs_large": _(
             "{where}: {n} of {of} features are large (features {features}; root mean square up to {rms}). "
