@@ -1,6 +1,6 @@
 """A training that is killed goes on from its backup and ends with the bits of one that never was.
 
-GATEWISE_KILLS=50 kills so many times; by default it is a few.
+GATEWISE_KILLS=50 kills so many times, of each of two kinds; by default it is a few.
 """
 
 import os
@@ -18,7 +18,7 @@ from gatewise import callbacks, layers
 from training_models import data, forecaster
 
 SCRIPT = pathlib.Path(__file__).with_name("killed_training.py")
-KILLS = int(os.environ.get("GATEWISE_KILLS", "4"))
+KILLS = int(os.environ.get("GATEWISE_KILLS", "3"))
 
 
 def begun(*arguments):
@@ -27,8 +27,9 @@ def begun(*arguments):
     return subprocess.Popen([sys.executable, str(SCRIPT), *map(str, arguments)], env=environment)
 
 
-def test_a_training_killed_at_random_moments_ends_with_the_same_bits(tmp_path):
-    assert begun(tmp_path / "plain", tmp_path / "whole.txt").wait(60) == 0
+@pytest.mark.parametrize("kind", ["arrays", "generator"])
+def test_a_training_killed_at_random_moments_ends_with_the_same_bits(tmp_path, kind):
+    assert begun(kind, tmp_path / "plain", tmp_path / "whole.txt").wait(60) == 0
     whole = (tmp_path / "whole.txt").read_text()
     chance, killed, run = random.Random(time.time_ns()), 0, 0
     while killed < KILLS:
@@ -37,7 +38,7 @@ def test_a_training_killed_at_random_moments_ends_with_the_same_bits(tmp_path):
         freq = chance.choice(["epoch", 1, 2, 3])
         while not out.exists():
             # Long enough for the process to begin, and to come to its end now and then.
-            child = begun(folder, out, freq, 0.02)
+            child = begun(kind, folder, out, freq, 0.02)
             try:
                 assert child.wait(0.3 + 0.9 * chance.random()) == 0
             except subprocess.TimeoutExpired:
@@ -45,7 +46,7 @@ def test_a_training_killed_at_random_moments_ends_with_the_same_bits(tmp_path):
                 child.wait()
                 killed += 1
                 if killed >= KILLS:
-                    assert begun(folder, out, freq).wait(60) == 0
+                    assert begun(kind, folder, out, freq).wait(60) == 0
         assert out.read_text() == whole, (run, freq, killed)
         assert not folder.exists()
 
