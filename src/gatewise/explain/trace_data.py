@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,7 @@ class LayerTrace:
         dims: {variable: names of its axes}.
         mask: (N, T), True where a step counts; None where all do.
         initial: {state: (N, ...)}, the states that the run began with.
-        config: the layer's configuration.
+        described: the layer, or its configuration.
         reads_backwards: whether the layer began at the last step.
         gates: the names of the gates among the variables.
     """
@@ -35,7 +36,7 @@ class LayerTrace:
     dims: dict[str, tuple[str, ...]]
     mask: np.ndarray | None = None
     initial: dict[str, np.ndarray] = field(default_factory=dict)
-    config: dict[str, Any] = field(default_factory=dict)
+    described: Any = field(default_factory=dict)
     reads_backwards: bool = False
     gates: tuple[str, ...] = ()
 
@@ -58,6 +59,16 @@ class LayerTrace:
     def keys(self) -> list[str]:
         """The names of the variables."""
         return list(self.arrays)
+
+    @functools.cached_property
+    def config(self) -> dict[str, Any]:
+        """The layer's configuration; empty for a user's layer that cannot say it."""
+        if isinstance(self.described, dict):
+            return self.described
+        try:
+            return self.described.get_config()
+        except TypeError:
+            return {}
 
     @property
     def nbytes(self) -> int:

@@ -10,6 +10,7 @@ All arrays are (N, T, ...) in the direction of the run.  At masked steps gates a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,9 +44,12 @@ def label_of(variable: str, kind: str) -> str:
 
 def family(cell: Any) -> str | None:
     """ "LSTM", "GRU", "SimpleRNN" or "ConvLSTM" for a built-in cell that computes its step itself; else None."""
-    if getattr(cell, "_uses_call", True):
-        return None
-    names = {cls.__name__ for cls in type(cell).__mro__ if cls.__module__.startswith("gatewise.layers.")}
+    return None if getattr(cell, "_uses_call", True) else _family_of(type(cell))
+
+
+@functools.cache
+def _family_of(cls: type) -> str | None:
+    names = {base.__name__ for base in cls.__mro__ if base.__module__.startswith("gatewise.layers.")}
     found = (name for name in ("LSTMCell", "GRUCell", "SimpleRNNCell", "ConvLSTMCell") if name in names)
     return next((name.removesuffix("Cell") for name in found), None)
 
@@ -125,9 +129,9 @@ def _plain_sums(run: CellRun) -> np.ndarray:
     """x[t] W + h[t-1] U + b, (N, T, G, H)."""
     W, U, b = run.cell._weight_arrays()
     x, h = as_weights_meet_them(run)
-    sums = _product(x, W) + _product(h, U)
-    sums = sums if b is None else sums + b
-    return sums.reshape(*sums.shape[:2], -1, run.cell.units)
+    sums = kernels.matmul(x.reshape(-1, x.shape[-1]), W, bias=b)
+    kernels.matmul(h.reshape(-1, h.shape[-1]), U, out=sums, accumulate=True)
+    return sums.reshape(*x.shape[:2], -1, run.cell.units)
 
 
 def _lstm_sums(run: CellRun) -> np.ndarray:
@@ -160,14 +164,13 @@ def _gru_sums(run: CellRun) -> np.ndarray:
     W, U, b = cell._weight_arrays()
     H = cell.units
     x, h = as_weights_meet_them(run)
-    of_x, of_h = _product(x, W), _product(h, U[:, : 2 * H])
-    if b is not None:
-        of_x = of_x + (b[0] if cell.reset_after else b)
-        of_h = of_h + b[1, : 2 * H] if cell.reset_after else of_h
-    of_x[..., : 2 * H] += of_h
+    if b is not None and cell.reset_after:
+        b = b[0] + np.concatenate([b[1, : 2 * H], np.zeros(H, b.dtype)])
+    sums = kernels.matmul(x.reshape(-1, x.shape[-1]), W, bias=b).reshape(*x.shape[:2], 3 * H)
+    sums[..., : 2 * H] += _product(h, U[:, : 2 * H])
     q = tape.recurrent
-    of_x[..., 2 * H :] += tape.gates[:, :, 1] * q if cell.reset_after else _product(q, U[:, 2 * H :])
-    return of_x.reshape(*of_x.shape[:2], 3, H)
+    sums[..., 2 * H :] += tape.gates[:, :, 1] * q if cell.reset_after else _product(q, U[:, 2 * H :])
+    return sums.reshape(*x.shape[:2], 3, H)
 
 
 def _conv_arrays(run: CellRun) -> Arrays:

@@ -68,16 +68,16 @@ def trace(
         TypeError: for something that is not a layer.
         ValueError: for a model without recurrent layers, an unknown layer, data that do not fit, gradients without y.
     """
-    _check_model(model)
+    places = _places_of(model)
     if gradients and y is None:
         raise ValueError("trace(gradients=True) needs the targets that the loss is taken for: give y=...")
     if not gradients and (y is not None or sample_weight is not None):
         raise ValueError("trace was given targets or weights, which only gradients need: write gradients=True.")
     if to is not None:
         unusable = [name for name, on in (("gradients", gradients), ("training", training)) if on]
-        return _trace_in_parts(model, x, layers, preactivations, initial_state, mask, to, chunk, unusable)
+        return _trace_in_parts(model, x, layers, preactivations, initial_state, mask, to, chunk, unusable, places)
     batch = _batch_of(model, x, y, sample_weight, initial_state, mask)
-    wanted = _wanted(model, layers)
+    wanted = _wanted(model, layers, places)
     found_loss = None
     with _left_as_it_is(model), observing.watching(wanted) as watch:
         if gradients:
@@ -90,20 +90,20 @@ def trace(
             f"{_called(model)} called no recurrent layer{'' if layers is None else ' of those'} when it ran: there is "
             "nothing to trace."
         )
-    traced, paths = _layer_traces(watch.runs, recurrent_places(model), preactivations, gradients)
+    traced, paths = _layer_traces(model, watch.runs, places, preactivations, gradients)
     return Trace(traced, model.name, _nested(model, outputs), found_loss, paths)
 
 
 def _trace_in_parts(
     model: Any, x: Any, layers: Any, preactivations: bool, initial_state: Any, mask: Any, to: Any, chunk: Any,
-    unusable: Sequence[str],
+    unusable: Sequence[str], places: dict[int, str],
 ) -> Any:  # fmt: skip
     """`trace` to a file or folder, with `chunk` steps in memory at a time."""
     from gatewise.explain.trace_parts import Parts, check_parts, write_parts
 
     size = check_parts(to, chunk, unusable)
     parts = Parts(model, x, mask, size)
-    wanted = _wanted(model, layers)
+    wanted = _wanted(model, layers, places)
 
     def traces() -> Iterator[Trace]:
         begin = initial_state
@@ -117,7 +117,7 @@ def _trace_in_parts(
                 batch = _batch_of(model, piece, None, None, begin, piece_mask)
                 begin = None
                 outputs = model.compute(batch.x, batch.mask, False, batch.structure)
-                traced, _ = _layer_traces(watch.next_part(), recurrent_places(model), preactivations, False)
+                traced, _ = _layer_traces(model, watch.next_part(), places, preactivations, False)
                 yield Trace(traced, model.name, _nested(model, outputs))
 
     return write_parts(traces, to)
@@ -127,12 +127,19 @@ def _called(model: Layer) -> str:
     return f"{'Model' if model.is_model else 'Layer'} '{model.name}' ({type(model).__name__})"
 
 
-def _check_model(model: Any) -> None:
+def _places_of(model: Any) -> dict[int, str]:
+    """Where the recurrent layers are that are known so far.
+
+    Raises:
+        TypeError, ValueError: if it is no layer, or there is none.
+    """
     if not isinstance(model, Layer):
         hint = f" Write {model.__name__}(...)." if isinstance(model, type) else ""
         raise TypeError(f"trace takes a model or a layer; got {describe(model)}.{hint}")
-    if model.built and not recurrent_places(model):
+    places = recurrent_places(model)
+    if model.built and not places:
         raise ValueError(f"{_called(model)} has no recurrent layer, so there is nothing to trace.")
+    return places
 
 
 # --- which layers --------------------------------------------------------------------------------------------
@@ -153,7 +160,7 @@ def recurrent_places(root: Layer) -> dict[int, str]:
     return found
 
 
-def _wanted(model: Layer, chosen: Any) -> Callable[[Any], bool]:
+def _wanted(model: Layer, chosen: Any, places: dict[int, str]) -> Callable[[Any], bool]:
     """Whether a recurrent layer is among those chosen: by name, by path, or by itself or what holds it.
 
     Raises:
@@ -161,7 +168,6 @@ def _wanted(model: Layer, chosen: Any) -> Callable[[Any], bool]:
     """
     if chosen is None:
         return lambda layer: True
-    places = recurrent_places(model)
     wanted: set[int] = set()
     for item in chosen if isinstance(chosen, list | tuple | set) else [chosen]:
         if isinstance(item, Layer):
@@ -248,7 +254,10 @@ def _left_as_it_is(model: Layer) -> Iterator[None]:
     layers = model.with_sublayers()
     states = [(layer, layer._states) for layer in layers if isinstance(layer, RNN)]
     held = [v for _, kept_states in states for v in kept_states or ()]
-    values = [(v, v.numpy()) for v in [*held, *model.non_trainable_variables]]
+    for layer in layers:
+        own = layer._own_variables() if layer._uses_call else layer._variables
+        held.extend(v for v in own if not v.trainable)
+    values = [(v, v.numpy()) for v in held]
     try:
         yield
     finally:
@@ -267,12 +276,14 @@ def _nested(model: Any, outputs: Any) -> Any:
 
 
 def _layer_traces(
-    runs: Sequence[observing.LayerRun], places: dict[int, str], preactivations: bool, gradients: bool
+    model: Layer, runs: Sequence[observing.LayerRun], places: dict[int, str], preactivations: bool, gradients: bool
 ) -> tuple[dict[str, LayerTrace], dict[int, str]]:
     """{path: trace}, and {id of each layer: the path of its first call}."""
     found: dict[str, LayerTrace] = {}
     paths: dict[int, str] = {}
     calls: dict[int, int] = {}
+    if any(id(run.layer) not in places for run in runs):  # made where the model was called first
+        places = recurrent_places(model)
     for run in runs:
         key = id(run.layer)
         calls[key] = number = calls.get(key, 0) + 1
@@ -308,12 +319,4 @@ def layer_trace(
     kind = f"ConvLSTM{cell.rank}D" if family == "ConvLSTM" else family or type(cell).__name__
     firsts = zip(traced_cells.state_names(cell_run), observing.first_states(cell_run), strict=True)
     gates = traced_cells.gates_of(family)
-    return LayerTrace(name, kind, found, dims, mask, dict(firsts), _config_of(layer), layer.go_backwards, gates)
-
-
-def _config_of(layer: Any) -> dict[str, Any]:
-    """The layer's configuration; a user's layer that cannot say it has none."""
-    try:
-        return layer.get_config()
-    except (TypeError, ValueError):
-        return {}
+    return LayerTrace(name, kind, found, dims, mask, dict(firsts), layer, layer.go_backwards, gates)
