@@ -403,3 +403,40 @@ def test_no_warning_for_finite_numbers_however_large():
         x[0, 0, 0], x[0, 0, 1] = np.finfo("float32").max, np.finfo("float32").max
         compiled().predict(x)
         compiled().fit(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize("order", ["C", "F", "transposed", "every second"])
+def test_shuffled_rows_are_right_whatever_the_memory_layout(order):
+    def laid_out(a):
+        if order == "transposed":
+            return np.ascontiguousarray(a.swapaxes(0, -1)).swapaxes(0, -1)
+        return np.repeat(a, 2, axis=0)[::2] if order == "every second" else np.array(a, order=order)
+
+    losses = []
+    for x, y in ((X, Y), (laid_out(X), laid_out(Y)), (X, laid_out(Y)), (laid_out(X), Y)):
+        gatewise.utils.set_random_seed(4)
+        losses.append(compiled(0.1).fit(x, y, batch_size=2, epochs=3, verbose=0).history["loss"])
+    assert losses[0] == losses[1] == losses[2] == losses[3]
+
+
+def test_steps_without_a_batch_size_divide_the_pass():
+    """As Keras 3: 7 samples in 3 steps are batches of 3, 3 and 1; in evaluate, predict and for validation too."""
+    model = compiled()
+    sizes = []
+    layer_sizes = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: sizes.append(batch))
+    history = model.fit(
+        X,
+        Y,
+        steps_per_epoch=3,
+        epochs=2,
+        validation_data=(X, Y),
+        validation_steps=2,
+        verbose=0,
+        callbacks=[layer_sizes],
+    )
+    assert sizes == [0, 1, 2] * 2
+    assert history.history["loss"] == pytest.approx([EXPECTED] * 2, rel=1e-6)
+    assert history.history["val_loss"] == pytest.approx([EXPECTED] * 2, rel=1e-6)
+    assert model.evaluate(X, Y, steps=2, verbose=0) == pytest.approx(EXPECTED, rel=1e-6)
+    assert model.predict(X, steps=4).shape == (7, 1)
+    assert model.predict(X, steps=2, batch_size=2).shape == (4, 1)

@@ -245,3 +245,27 @@ def test_a_closed_file_and_a_group(tmp_path, opened):
     opened["text"] = np.array(["a"] * 70, dtype="S1")
     with pytest.raises(TypeError, match="must be numbers"):
         compiled().predict(opened["text"])
+
+
+def test_a_group_that_is_no_mapping_and_sparse_matrices_that_are_not_sliced():
+    class Group:
+        def keys(self):
+            return ["a", "b"]
+
+        def __iter__(self):
+            return iter(self.keys())
+
+        def __getitem__(self, name):
+            return X
+
+    with pytest.raises(TypeError, match=r"x is a Group with \['a', 'b'\].*data\['a'\]"):
+        compiled().predict(Group())
+
+    class Coordinates:
+        shape, dtype = Y.shape, Y.dtype
+
+        def tocsr(self):
+            return Bare(Y)
+
+    model = gatewise.Sequential([gatewise.Input((1,)), Dense(1)])
+    np.testing.assert_array_equal(model.predict(Coordinates()), model.predict(Y))

@@ -95,8 +95,10 @@ def as_array(value: Any, what: str, dtype: str, is_text: bool = False) -> Any:
     if array.dtype.name == "bfloat16":  # a type that other libraries add to NumPy's
         return array.astype(dtype)
     if array.dtype.kind not in "fiub" or array.ndim == 0:
+        of_objects = "Numbers in an array of objects become plain ones by x.astype('float32'). "
         raise TypeError(
             f"{what} must be numbers in one array; got {describe(value)}. "
+            f"{of_objects if array.dtype.kind == 'O' and array.ndim else ''}"
             "Turn text into numbers (TextVectorization or StringLookup after an Input of dtype='string'; "
             "utils.to_categorical for classes)."
         )

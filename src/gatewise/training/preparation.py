@@ -192,7 +192,8 @@ class Preparing(Compiled):
         if is_iterable_of_batches(x):
             if y is not None or sample_weight is not None:
                 raise ValueError(
-                    "x supplies batches of its own; then they hold the targets and weights: (x, y, sample_weight)."
+                    f"x, of type {type(x).__name__}, supplies batches of its own; then they hold the targets and "
+                    "weights: (x, y, sample_weight). Of samples make an array first: numpy.array(list(x))."
                 )
 
             def flattened(a: Any, b: Any, c: Any) -> Batch:

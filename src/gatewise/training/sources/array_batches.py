@@ -122,10 +122,15 @@ def _row_taker(whole: Batch, taken_by_index: bool) -> Callable[[Any], Batch]:
     if others or type(x) is not np.ndarray or type(y) is not np.ndarray:
         return whole.rows
     structure = whole.structure
-    if taken_by_index and x.flags.c_contiguous and y.flags.c_contiguous:  # else `take` would copy all of it first
-        take_x, take_y = x.take, y.take
-        return lambda rows: Batch([take_x(rows, 0)], [take_y(rows, 0)], None, structure)
-    return lambda rows: Batch([x[rows]], [y[rows]], None, structure)
+    if not taken_by_index:
+        return lambda rows: Batch([x[rows]], [y[rows]], None, structure)
+    take_x, take_y = _taker(x), _taker(y)
+    return lambda rows: Batch([take_x(rows, 0)], [take_y(rows, 0)], None, structure)
+
+
+def _taker(array: np.ndarray) -> Callable[[Any, int], np.ndarray]:
+    """`array.take`; where the array is not in one piece, and `take` would copy all of it first, indexing."""
+    return array.take if array.flags.c_contiguous else lambda rows, _: array[rows]
 
 
 def split(batches: ArrayBatches, first_held: int, steps: int | None) -> tuple[ArrayBatches, Batch]:

@@ -23,7 +23,7 @@ def by_rows(value: Any, what: str) -> Any:
     Raises:
         TypeError, ValueError: as `plain` does.
     """
-    return _mapped(value, what, lambda item, name: Stored(item) if _lies_in_a_file(item, name) else item)
+    return _mapped(value, what, _stored)
 
 
 def plain(value: Any, what: str, dtype: str, takes_text: bool = False) -> Any:
@@ -44,9 +44,8 @@ def plain(value: Any, what: str, dtype: str, takes_text: bool = False) -> Any:
     def converted(item: Any, name: str) -> Any:
         if frames.is_frame(item) or frames.is_series(item):
             return frames.as_array(item, name, dtype, takes_text)
-        if _lies_in_a_file(item, name):
-            return Stored(item)[:]
-        return _tensor(item)
+        found = _stored(item, name)
+        return found[:] if isinstance(found, Stored) else _tensor(found)
 
     return _mapped(value, what, converted)
 
@@ -59,7 +58,7 @@ def is_one_value(value: Any) -> bool:
 def _is_readable(value: Any) -> bool:
     try:
         return is_stored(value)
-    except (RuntimeError, ValueError):  # a dataset of a closed file has not even a shape; `_lies_in_a_file` says so
+    except (RuntimeError, ValueError):  # a dataset of a closed file has not even a shape; `_stored` says so
         return True
 
 
@@ -79,22 +78,26 @@ def _mapped(value: Any, what: str, convert: Callable[[Any, str], Any]) -> Any:
     return convert(value, what)
 
 
-def _lies_in_a_file(value: Any, what: str) -> bool:
-    """Whether a value is an array to be read by rows.
+def _stored(value: Any, what: str) -> Any:
+    """What is better read by rows, files and sparse matrices, as `Stored`; anything else as it is.
 
     Raises:
         ValueError: if its file is closed.  TypeError: if it is a collection of arrays.
     """
     if type(value).__module__.split(".")[0] == "h5py" and not value:
         raise ValueError(f"{what} is in an HDF5 file that is closed. Keep it open until fit, evaluate or predict ends.")
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) or (hasattr(value, "keys") and not hasattr(value, "shape")):
         keys = [str(key) for key in value]
         first = keys[0] if keys else "name"
         raise TypeError(
             f"{what} is a {type(value).__name__} with {keys}, not an array. Give one of them, as data[{first!r}]; for "
             f"several inputs a dictionary by their names, as {{'input': data[{first!r}]}}."
         )
-    return not hasattr(value, "nested_row_splits") and not hasattr(value, "detach") and is_stored(value)
+    if hasattr(value, "tocsr"):  # a sparse matrix; in this layout its rows are quickly found
+        return Stored(value.tocsr())
+    if hasattr(value, "nested_row_splits") or hasattr(value, "detach") or not is_stored(value):
+        return value
+    return Stored(value)
 
 
 def _tensor(value: Any) -> Any:
@@ -104,8 +107,6 @@ def _tensor(value: Any) -> Any:
         return value.float().numpy() if str(value.dtype) == "torch.bfloat16" else value.numpy()
     if hasattr(value, "nested_row_splits"):  # tensorflow's sequences of different lengths
         return value.to_list()
-    if hasattr(value, "tocsr"):  # a sparse matrix of another layout
-        return Stored(value.tocsr())
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
         return np.from_dlpack(value)
     return value
