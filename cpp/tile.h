@@ -175,7 +175,7 @@ GW_INLINE TileFunction<T> tile_for(Index r, Index c) {
 
 // How many full panels side by side keep the multiply-add units busy with r rows.
 GW_INLINE Index panels_together(Index r, Index available) {
-    const Index best = r == 1 ? (kMostRows == 6 ? 4 : 2) : (r <= 3 && kMostRows == 6 ? 2 : 1);
+    const Index best = r == 1 ? 2 : (r <= 3 && kMostRows == 6 ? 2 : 1);
     Index b = 1;
     while (2 * b <= best && 2 * b <= available) b *= 2;
     return b;
