@@ -341,6 +341,15 @@ def test_the_next_step_is_that_of_the_optimizer():
             assert one.update_norm == pytest.approx(np.linalg.norm(v.numpy() - before[v.path]), rel=1e-4)
 
 
+def test_gradients_that_are_gathered_over_several_batches():
+    x, y = data()
+    plain = diagnosed(compiled(LSTM(3), Dense(1), optimizer=gatewise.optimizers.SGD(0.1)), x, y)
+    gathering = gatewise.optimizers.SGD(0.1, gradient_accumulation_steps=3)
+    diagnosis = diagnosed(compiled(LSTM(3), Dense(1), optimizer=gathering), x, y)
+    norms = [w.update_norm for w in plain.weights]
+    assert diagnosis.ok and [w.update_norm for w in diagnosis.weights] == pytest.approx(norms, rel=1e-5)
+
+
 def test_steps_too_large_and_too_small():
     x, y = data()
     large = diagnosed(compiled(LSTM(3), Dense(1), optimizer=gatewise.optimizers.Adam(1.0)), x, y)

@@ -20,7 +20,7 @@ LANGUAGES = ("en", "zh", "de")
 FACTS = {
     "index": (3, 4, 1), "value": 0.5, "count": 2, "samples": [1, 2], "n_samples": 3, "features": [0], "n": 3, "of": 8,
     "rms": 12.0, "low": -1.0, "high": 300.0, "activation": "tanh", "least": 0.0, "most": None, "loss": 0.51234,
-    "trivial": 0.6, "row": 1, "sum": 0.7, "share": 0.934, "most_common": 1, "norm": 1e4, "largest": 9e3, "last": "dense",
+    "trivial": 0.6, "row": 1, "sum": 0.7, "share": 0.934, "norm": 1e4, "largest": 9e3, "last": "dense",
     "last_norm": 2.0, "ratio": 1e-9, "steps": 30, "first": 1e-12, "per_step": 0.4, "gate": "f", "units": [0, 1],
 }  # fmt: skip
 

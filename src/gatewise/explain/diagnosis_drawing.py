@@ -97,7 +97,8 @@ def _draw_gradients(plot: Any, layers: Sequence[RecurrentFacts], words: Words) -
     plot.set_yscale("log")
     plot.grid(True, color="#dddddd", linewidth=0.6)
     _without_frame(plot)
-    plot.legend(frameon=False, fontsize=9, loc="best")
+    if plot.get_lines():
+        plot.legend(frameon=False, fontsize=9, loc="best")
 
 
 def _summary(gradients: StepGradients, words: Words) -> str:

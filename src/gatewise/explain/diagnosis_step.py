@@ -59,11 +59,13 @@ def next_values(model: Any, gradients: dict[Variable, np.ndarray]) -> dict[Varia
     optimizer, store = copy.deepcopy(model.optimizer), ParameterStore.of(copies)
     optimizer.bind(store)
     found = {twin: gradients[v] for v, twin in zip(trainable, copies, strict=True) if gradients.get(v) is not None}
-    slots = store.set_gradients(found)
-    if optimizer.loss_scale_factor:
-        store.gradients *= optimizer.loss_scale_factor
-    with np.errstate(all="ignore"):
-        optimizer.step(store.values, store.gradients, slots)
+    every = optimizer.gradient_accumulation_steps or 1
+    for _ in range(every - int(optimizer._iterations.array) % every):  # as if the batches until then gave the same
+        slots = store.set_gradients(found)
+        if optimizer.loss_scale_factor:
+            store.gradients *= optimizer.loss_scale_factor
+        with np.errstate(all="ignore"):
+            optimizer.step(store.values, store.gradients, slots)
     return {v: twin.array for v, twin in zip(trainable, copies, strict=True)}
 
 
