@@ -15,6 +15,7 @@ import numpy as np
 from gatewise import autodiff, masks, tree
 from gatewise.arguments import describe
 from gatewise.context import collected_losses, collected_metrics
+from gatewise.stored import Stored
 from gatewise.training.compiling import Compiled
 from gatewise.training.data import Batch
 from gatewise.training.gradients import loss_and_pullback
@@ -341,7 +342,7 @@ class CustomSteps(Stepping):
         except ValueError:
             # A train_step of one's own may be given targets that are no outputs' alone.
             self._targets_tree = tree.map_leaves(lambda _: None, y)
-            return [np.asarray(leaf) for leaf in tree.leaves(y)]
+            return [leaf if isinstance(leaf, Stored) else np.asarray(leaf) for leaf in tree.leaves(y)]
 
     def _checked_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Batch:
         if self._takes_any_targets:

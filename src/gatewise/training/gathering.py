@@ -11,11 +11,12 @@ class Gathered:
     """Arrays that batches of outputs are written into.
 
     Args:
-        rows: how many rows all batches have together, as far as it is known; room for more is made when it is needed.
+        rows: how many rows all batches have together, None where nobody knows; room for more is made when needed.
+        expected: how many batches there will be, or None; looked at where `rows` is None.
     """
 
-    def __init__(self, rows: int | None) -> None:
-        self._expected = rows
+    def __init__(self, rows: int | None, expected: int | None = None) -> None:
+        self._rows, self._expected = rows, expected
         self._columns: list[_Column] | None = None
         self._first: list[np.ndarray] = []
         self.batches = 0
@@ -27,7 +28,7 @@ class Gathered:
             self._first = list(outputs)
             return
         if self._columns is None:
-            self._columns = [_Column(first, self._expected) for first in self._first]
+            self._columns = [_Column(first, self._rows, self._expected) for first in self._first]
             self._first = []
         for column, output in zip(self._columns, outputs, strict=True):
             column.add(output)
@@ -42,16 +43,16 @@ class _Column:
 
     Args:
         first: of the first batch.
-        rows: how many there will be, or None.
+        rows: how many there will be, or None.  expected: in how many batches, or None.
     """
 
-    def __init__(self, first: np.ndarray, rows: int | None) -> None:
+    def __init__(self, first: np.ndarray, rows: int | None, expected: int | None) -> None:
         if not first.ndim:
             raise ValueError(
                 "predict gathers the rows of all batches, and the model gave a single number for a batch; return an "
                 "array with a row for each sample, or use predict_on_batch."
             )
-        self._array = np.empty((max(rows or 0, len(first)), *first.shape[1:]), first.dtype)
+        self._array = np.empty((max(rows or (expected or 1) * len(first), len(first)), *first.shape[1:]), first.dtype)
         self._array[: len(first)] = first
         self._used = len(first)
 

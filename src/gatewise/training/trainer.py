@@ -192,7 +192,7 @@ class Trainer(GeneratorMethods, CustomSteps):
         self.stop_predicting = False
         heard.call("on_predict_begin")
         tells = heard.wants("on_predict_batch_end")
-        gathered = Gathered(getattr(batches, "rows", None))
+        gathered = Gathered(getattr(batches, "rows", None), batches.steps)
         with progress, batches:
             progress.begin_epoch(0)
             for batch in batches.from_start():
