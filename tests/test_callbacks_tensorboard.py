@@ -65,6 +65,32 @@ def test_histograms_images_and_the_structure(tmp_path):
     assert told["class_name"] == "Sequential" and len(told["config"]["layers"]) == 3
 
 
+def test_histograms_of_the_gates(tmp_path):
+    x = X.copy()
+    x[0, 3:] = 0
+    lstm = layers.LSTM(3, return_sequences=True, name="lstm")
+    first, last = layers.Bidirectional(lstm, name="both"), layers.GRU(2, name="gru")
+    model = gatewise.Sequential([gatewise.Input((5, 3)), layers.Masking(), first, last, layers.Dense(1)])
+    trained(tmp_path, model, histogram_freq=2, trace_data=x[:3])
+    found = read(tmp_path / "train")
+    trace = gatewise.trace(model, x[:3])
+    tags = {tag for tag in found.Tags()["histograms"] if tag.startswith("gates/")}
+    assert tags == {f"gates/both/{way}_lstm/{name}" for way in ("forward", "backward") for name in "ifgoch"} | {
+        f"gates/gru/{name}" for name in "zrgh"
+    }
+    for tag in tags:
+        events = found.Histograms(tag)
+        assert [event.step for event in events] == [0, 2]
+        _, _, rest = tag.partition("/")
+        path, _, name = rest.rpartition("/")
+        values = trace[path][name][trace[path].mask]
+        told = events[-1].histogram_value
+        assert told.num == values.size < 3 * 5 * values.shape[-1]
+        assert told.sum == pytest.approx(float(values.sum()), abs=1e-5)
+        assert (told.min, told.max) == (pytest.approx(values.min()), pytest.approx(values.max()))
+        assert sum(told.bucket) == values.size
+
+
 def test_embeddings(tmp_path):
     model = gatewise.Sequential([gatewise.Input((4,)), layers.Embedding(5, 2, name="words"), layers.LSTM(2)])
     model.add(layers.Dense(1))
@@ -79,11 +105,15 @@ def test_embeddings(tmp_path):
         trained(tmp_path / "more", model, numbers, embeddings_freq=2, embeddings_metadata=str(tmp_path / "labels.tsv"))
 
 
-def test_what_is_refused(monkeypatch):
+def test_what_is_refused(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="profile_batch is 0"):
         callbacks.TensorBoard(profile_batch=(2, 3))
     with pytest.raises(ValueError, match="update_freq is 'epoch', 'batch' or a number"):
         callbacks.TensorBoard(update_freq="step")
+    with pytest.raises(ValueError, match="trace_data are for histograms of gates; .* histogram_freq=1"):
+        callbacks.TensorBoard(trace_data=X)
+    with pytest.raises(ValueError, match="expected: .*features=3"):
+        trained(tmp_path, histogram_freq=1, trace_data=X[..., :2])
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ImportError, match=r"pip install \"gatewise\[tensorboard\]\""):
         callbacks.TensorBoard()

@@ -30,10 +30,11 @@ ROOMS = [
 
 LATER_ROOMS_IN_FUNCTIONS = {"graph.py", "model.py", "functional.py", "sequential.py"} | {
     "training/callbacks/on_disk.py",
+    "training/callbacks/tensorboard.py",
     "training/callbacks/terminate_on_nan.py",
 }
 """Files whose functions reach into later rooms: operators make operations, models are summarized and saved, a training
-keeps itself on the disk and says what went wrong in it."""
+keeps itself on the disk, says what went wrong in it, and shows what the gates do."""
 
 
 def room_of(module):

@@ -1,4 +1,4 @@
-"""What TensorBoard shows: event files with the course of training and the weights."""
+"""What TensorBoard shows: event files with the course of training, the weights and the gates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from gatewise.training.callbacks.base import Callback
+
+_GATE_BINS = 50
 
 
 class TensorBoard(Callback):
@@ -27,6 +29,8 @@ class TensorBoard(Callback):
         profile_batch: 0; there is no profiler here.
         embeddings_freq: every how many epochs the weights of Embedding layers are written for the projector.
         embeddings_metadata: for the projector, a file with a label in each line, or {layer's name: file}.
+        trace_data: some sequences, x as for `predict`; whenever histograms are written, those of the gates and states
+            of all recurrent layers on these sequences are too, as "gates/lstm/f": see `gatewise.trace`.
 
     Raises:
         ImportError: if tensorboardX is not installed.
@@ -46,6 +50,7 @@ class TensorBoard(Callback):
         profile_batch: Any = 0,
         embeddings_freq: int = 0,
         embeddings_metadata: Any = None,
+        trace_data: Any = None,
     ) -> None:
         if profile_batch not in (0, None):
             raise ValueError(
@@ -57,6 +62,10 @@ class TensorBoard(Callback):
             raise ValueError(
                 f"TensorBoard: update_freq is 'epoch', 'batch' or a number of batches; got {update_freq!r}."
             )
+        if trace_data is not None and not histogram_freq:
+            raise ValueError(
+                "TensorBoard: trace_data are for histograms of gates; say every how many epochs: histogram_freq=1."
+            )
         self.log_dir = os.fspath(log_dir)
         self.histogram_freq = histogram_freq
         self.write_graph = write_graph
@@ -65,6 +74,7 @@ class TensorBoard(Callback):
         self.update_freq: Any = update_freq
         self.embeddings_freq = embeddings_freq
         self.embeddings_metadata = embeddings_metadata
+        self.trace_data = trace_data
         self._make_writer = _writer_class()
         self._labels: dict[str, list[str] | None] = {}
         self._writers: dict[str, Any] = {}
@@ -74,6 +84,8 @@ class TensorBoard(Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._train_batch = 0
+        if self.trace_data is not None:
+            self._traced()  # data that do not suit the model are refused now, not after an epoch
         if self.embeddings_freq:
             self._labels = {layer.name: self._labels_of(layer) for layer in self._embeddings()}
         if self.write_graph and hasattr(self.model, "to_json"):
@@ -108,6 +120,8 @@ class TensorBoard(Callback):
             self._scalars("validation", "epoch_", held_out, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             self._write_weights(epoch)
+            if self.trace_data is not None:
+                self._write_gates(epoch)
         if self.embeddings_freq and epoch % self.embeddings_freq == 0:
             self._write_embeddings(epoch)
         for writer in self._writers.values():
@@ -147,6 +161,21 @@ class TensorBoard(Callback):
                 if self.write_images and image.ndim == 2:
                     spread = float(np.ptp(image)) or 1.0
                     writer.add_image(f"{name}/image", ((image - image.min()) / spread)[None].astype("float32"), epoch)
+
+    def _traced(self) -> Any:
+        from gatewise.explain.tracing import trace
+
+        return trace(self.model, self.trace_data)
+
+    def _write_gates(self, epoch: int) -> None:
+        """Histograms of the gates and states, of the steps that count."""
+        writer = self._writer("train")
+        for path, layer in self._traced().items():
+            states = [name for name in layer if name in layer.initial]
+            for name in (*layer.gates, *states):
+                values = layer[name] if layer.mask is None else layer[name][layer.mask]
+                if values.size and np.isfinite(values).all():
+                    writer.add_histogram(f"gates/{path}/{name}", values.ravel(), epoch, bins=_GATE_BINS)
 
     def _embeddings(self) -> list[Any]:
         return [layer for layer in self.model.layers if type(layer).__name__ == "Embedding"]
