@@ -440,3 +440,10 @@ def test_steps_without_a_batch_size_divide_the_pass():
     assert model.evaluate(X, Y, steps=2, verbose=0) == pytest.approx(EXPECTED, rel=1e-6)
     assert model.predict(X, steps=4).shape == (7, 1)
     assert model.predict(X, steps=2, batch_size=2).shape == (4, 1)
+
+
+@pytest.mark.parametrize("shuffle", ["batches", "True", 0.5, [True]])
+def test_what_shuffle_may_be(shuffle):
+    with pytest.raises(ValueError, match="shuffle is True, False or 'batch'.*got "):
+        compiled().fit(X, Y, shuffle=shuffle, verbose=0)
+    compiled().fit(X, Y, shuffle=None, verbose=0)

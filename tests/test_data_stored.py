@@ -80,7 +80,8 @@ class _Outer:
 def memmap(values, folder):
     file = np.memmap(folder / f"{id(values)}.dat", values.dtype, "w+", shape=values.shape)
     file[:] = values
-    return file
+    file.flush()
+    return np.memmap(file.filename, values.dtype, "r", shape=values.shape)
 
 
 @pytest.fixture
@@ -117,7 +118,9 @@ def history(x, y, w, weights=False, validation=False, **arguments):
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS)
-@pytest.mark.parametrize("kind", ["shelf", "bare", "by index", "float64", "memmap", "hdf5", "hdf5 x alone"])
+@pytest.mark.parametrize(
+    "kind", ["shelf", "bare", "by index", "float64", "memmap", "hdf5", "hdf5 x alone", "hdf5 w alone"]
+)
 def test_training_is_the_same_as_from_memory(kind, arguments, tmp_path, opened):
     given = {
         "shelf": lambda: (Shelf(X), Shelf(Y), Shelf(W)),
@@ -127,6 +130,7 @@ def test_training_is_the_same_as_from_memory(kind, arguments, tmp_path, opened):
         "memmap": lambda: (memmap(X, tmp_path), memmap(Y, tmp_path), memmap(W, tmp_path)),
         "hdf5": lambda: (opened["x"], opened["y"], opened["w"]),
         "hdf5 x alone": lambda: (opened["x"], Y, W),
+        "hdf5 w alone": lambda: (X, Y, opened["w"]),
     }[kind]()
     assert history(*given, **arguments) == history(X, Y, W, **arguments)
 

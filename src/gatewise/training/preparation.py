@@ -189,6 +189,8 @@ class Preparing(Compiled):
         """
         data.check_count(batch_size, "batch_size")
         data.check_count(steps, "The number of steps")
+        if not (isinstance(shuffle, bool | np.bool_ | int) or shuffle in (None, "batch")):
+            raise ValueError(f"shuffle is True, False or 'batch' (whole batches in another order); got {shuffle!r}.")
         if is_iterable_of_batches(x):
             if y is not None or sample_weight is not None:
                 raise ValueError(

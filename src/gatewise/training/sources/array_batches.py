@@ -38,7 +38,7 @@ class ArrayBatches(Closing):
         self.whole = whole
         self.given_size = batch_size
         self.batch_size = int(batch_size or (math.ceil(whole.size / steps) if steps else DEFAULT_SIZE))
-        self.shuffle = shuffle
+        self.shuffle = shuffle if shuffle == "batch" else bool(shuffle)
         self.check = check
         self._in_a_pass = math.ceil(whole.size / self.batch_size)
         self.steps: int | None = self._in_a_pass if steps is None else steps
@@ -95,7 +95,7 @@ class ArrayBatches(Closing):
         whole, check = self.whole, self.check
         if check is not None and whole.is_stored:
             return (_checked(whole.rows(rows), check) for rows in chosen)
-        return map(_row_taker(whole, taken_by_index=self.shuffle is not False and self.shuffle != "batch"), chosen)
+        return map(_row_taker(whole, taken_by_index=self.shuffle is True), chosen)
 
     def _order(self, skipped: int) -> Iterator[Any]:
         """Which samples each batch of a pass has: slices, or arrays of indices."""
