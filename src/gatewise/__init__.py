@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         utils,
     )
     from gatewise.explain import account
+    from gatewise.explain.memory import memory
     from gatewise.explain.diagnosis import diagnose
     from gatewise.explain.tracing import trace
     from gatewise.files import load_model
@@ -54,6 +55,7 @@ _HOMES = {
     "account": "gatewise.explain",
     "diagnose": "gatewise.explain.diagnosis",
     "load_model": "gatewise.files",
+    "memory": "gatewise.explain.memory",
     "trace": "gatewise.explain.tracing",
     "value_and_grad": "gatewise.training.gradients",
 }
@@ -62,7 +64,7 @@ _HOMES = {
 __all__ = [
     "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "account", "activations", "backend",
     "callbacks", "config", "constraints", "data", "diagnose", "explain", "initializers", "layers", "load_model",
-    "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving",
+    "losses", "memory", "metrics", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving",
     "trace", "utils", "value_and_grad",
 ]  # fmt: skip
 

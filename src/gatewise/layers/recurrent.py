@@ -20,7 +20,7 @@ from gatewise.layers.recurrent_stepper import RecurrentStepper
 from gatewise.layers.sequence_layer import SequenceLayer
 from gatewise.layers.stacked_cells import StackedRNNCells
 from gatewise.stepper import LayerUse, Stepper
-from gatewise.variable import Variable, on_trial
+from gatewise.variable import Variable, on_trial, structure_clock
 
 
 class RNN(SequenceLayer):
@@ -115,6 +115,7 @@ class RNN(SequenceLayer):
         if value is not None:
             value = validation.positive_integer(value, "remat_steps", f"Layer '{self.name}' ({type(self).__name__})")
         self._remat_steps = value
+        structure_clock.tick()  # what was made for the layer as it was is made anew
 
     def __getattr__(self, name: str) -> Any:
         """Weights and arguments that the cell holds are the layer's too: `layer.kernel`, `layer.units`."""

@@ -58,8 +58,8 @@ def trace(
         d_states = list(d_last)
         for part in reversed(parts):
             d_piece = None if dy is None else dy[:, part.steps]
-            back = run.again(part)
-            d_part, d_states, found = back(d_piece, dy_last, d_states, wants_dx)
+            # Called where it is made: its tape must be gone before the next one is.
+            d_part, d_states, found = run.again(part)(d_piece, dy_last, d_states, wants_dx)
             d_states = [None if d is None else _without_subnormal(d) for d in d_states]
             dy_last = run.passed_on(part, d_piece, dy_last)
             gradients.add(found)
