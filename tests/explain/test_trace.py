@@ -7,7 +7,10 @@ import gatewise as gw
 from explain import traced_models
 from explain.traced_models import F, data, seq, sequential
 from gatewise import config, kernels, layers, ops
+from gatewise.explain.tracing import layer_trace
 from gatewise.kernels import reference
+from gatewise.layers import observing
+from golden import build, load
 
 
 @pytest.fixture(params=["float32", "float64"])
@@ -319,3 +322,40 @@ def test_items_and_repr():
     )
     with pytest.raises(KeyError, match="Several layers are named 'a'"):
         gw.trace(twice, x)["a"]
+
+
+GOLDEN = [
+    case
+    for group in ("lstm", "gru", "simple_rnn", "rnn_generic", "conv_lstm", "bidirectional")
+    for case in load.cases("layers", group)
+    if build.is_supported(case["spec"])
+]
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: case["id"])
+def test_what_is_watched_is_keras(case):
+    """Every golden case, looked at while it runs: outputs of Keras, and states that follow from the gates shown."""
+    with observing.watching() as watch:
+        found = build.run_layer(case, "float32")
+    compared = 0
+    for name in found.keys() & case["arrays"].keys():
+        if name.partition(".")[2].startswith("y") and found[name].dtype != bool:
+            load.assert_close(found[name], case, name, float64=1e-11)
+            compared += 1
+    assert compared and watch.runs
+    for run in watch.runs:
+        for cell_run in run.cells:
+            traced = layer_trace("layer", run, cell_run, False, False)
+            use = np.ones(traced["output"].shape[:2], bool) if traced.mask is None else traced.mask
+            if traced.kind not in ("LSTM", "GRU"):
+                continue
+            state = "c" if traced.kind == "LSTM" else "h"
+            order = slice(None, None, -1) if traced.reads_backwards else slice(None)
+            values = {name: traced[name][:, order] for name in (*traced.gates, state)}
+            before = np.concatenate([traced.initial[state][:, None], values[state][:, :-1]], axis=1)
+            if traced.kind == "LSTM":
+                made = values["f"] * before + values["i"] * values["g"]
+            else:
+                made = values["z"] * before + (1 - values["z"]) * values["g"]
+            made = np.where(use[:, order, None], made, before)
+            np.testing.assert_allclose(values[state], made, atol=1e-5, rtol=1e-5)
