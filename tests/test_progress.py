@@ -140,6 +140,91 @@ def test_an_interrupted_bar_ends_its_line(monkeypatch):
     assert stream.getvalue().endswith("\n")
 
 
+def shown(written):
+    """What a notebook shows: of each line, what was written after the last return to its beginning."""
+    return [line.split("\r")[-1].rstrip() for line in written.split("\n")]
+
+
+class Notebook(io.StringIO):
+    """The output of a notebook's kernel as it looks from here; a real one was tried by hand."""
+
+    encoding = "UTF-8"
+
+    def __init__(self):
+        super().__init__()
+        self.flushes = 0
+
+    def isatty(self):
+        return False
+
+    def fileno(self):
+        raise io.UnsupportedOperation("IOStream has no fileno.")
+
+    def flush(self):
+        self.flushes += 1
+
+
+Notebook.__module__ = "ipykernel.iostream"
+
+
+def test_a_notebook_shows_one_line_an_epoch_and_is_sent_few(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    stream, clock = Notebook(), iter(k / 100 for k in range(10**6))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(sys, "stdout", stream)
+    compiled().fit(X, Y > 0, batch_size=1, epochs=2, validation_split=0.2, verbose=1)
+    lines = shown(stream.getvalue())
+    assert lines[0::2] == ["Epoch 1/2", "Epoch 2/2", ""]
+    assert all(re.fullmatch(rf"11/11 - 0s - {NUMBERS} - val_{NUMBERS.replace('- acc', '- val_acc')}", line)
+               for line in lines[1::2])  # fmt: skip
+    assert stream.getvalue().count("\r") <= 4 and stream.flushes <= 8
+
+
+def test_time_left_is_told_from_the_batches_after_the_first(monkeypatch):
+    stream = Terminal()
+    times = iter([0.0, 10.0, 11.0, 12.0])
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(times))
+    bar = progress.Progress(1, 1, stream)
+    bar.begin_epoch(0)
+    for done in (1, 2, 3):
+        bar.batch(done, 10, dict)
+    assert [re.findall(r"(\S+) left", line)[0] for line in stream.getvalue().split("\r")[1:]] == ["1:30", "8s", "7s"]
+
+
+def test_a_terminal_that_became_narrower(monkeypatch):
+    stream, columns = Terminal(), [80]
+    monkeypatch.setattr(progress, "_columns", lambda _: columns[0])
+    monkeypatch.setattr(progress, "_REDRAW_SECONDS", 0)
+    bar = progress.Progress(1, None, stream)
+    bar.begin_epoch(0)
+    bar.batch(1, 4, lambda: {"a long name of a metric": 1.0, "another": 1.0})
+    columns[0] = 30
+    bar.batch(2, 4, lambda: {"a long name of a metric": 1.0, "another": 1.0})
+    lines = stream.getvalue().split("\r")
+    assert len(lines[1]) == 79 and len(lines[2]) == 29
+
+
+@pytest.mark.parametrize("encoding, name", [("ascii", "Fl??che"), ("cp1252", "Fl\u00e4che"), ("cp437", "Fl\u00e4che")])
+def test_names_that_the_output_cannot_write(encoding, name):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    bar = progress.Progress(1, 1, stream)
+    bar.begin_epoch(0)
+    bar.end_epoch(3, {"Fl\u00e4che": 1.0, "\u9762\u79ef": 2.0})
+    written = stream.buffer.getvalue().decode(encoding)
+    assert written.split("- ", 2)[2].startswith(name.replace("??", "?")) and "??: 2.0000" in written
+
+
+def test_wide_characters_take_two_columns(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(progress, "_columns", lambda _: 30)
+    monkeypatch.setattr(progress, "_REDRAW_SECONDS", 0)
+    bar = progress.Progress(1, None, stream)
+    bar.begin_epoch(0)
+    bar.batch(1, None, lambda: {"\u51c6\u786e\u7387" * 3: 1.0})
+    line = stream.getvalue().split("\r")[1]
+    assert sum(1 + (ord(c) > 0x2000) for c in line) in (28, 29)
+
+
 pty = pytest.importorskip("pty")
 
 SCRIPT = """

@@ -6,11 +6,14 @@ import os
 import sys
 import time
 from typing import Any, TextIO
+from unicodedata import east_asian_width
 
 import numpy as np
 
 _BAR_WIDTH = 30
 _REDRAW_SECONDS = 0.05
+_NOTEBOOK_REDRAW_SECONDS = 0.25
+"""A notebook is sent each line, and some keep them all."""
 _NO_TERMINAL_COLUMNS = 160
 
 
@@ -28,7 +31,9 @@ class Progress:
         self.epochs = epochs
         self.verbose = verbose if self.stream is not None else 0
         self.live = verbose == 1 and is_live(self.stream)
+        self._redraw_seconds = _NOTEBOOK_REDRAW_SECONDS if is_notebook(self.stream) else _REDRAW_SECONDS
         self._began = self._drawn = 0.0
+        self._first = (0.0, 0)  # when the first batch of the epoch was done, and which number it had
         self._length = 0
 
     def __enter__(self) -> Progress:
@@ -43,15 +48,18 @@ class Progress:
     def begin_epoch(self, epoch: int) -> None:
         """Say which epoch begins (counted from 0)."""
         self._began = time.perf_counter()
+        self._first = (0.0, 0)
         if self.verbose and self.epochs is not None:
             self._write(f"Epoch {epoch + 1}/{self.epochs}\n")
 
     def batch(self, done: int, steps: int | None, logs: Any) -> None:
-        """Redraw the bar, at most every 50 ms.  `logs` is a function that returns the numbers so far."""
+        """Redraw the bar, at most every 50 ms (250 in a notebook).  `logs` is a function that returns the numbers."""
         if not self.live:
             return
         now = time.perf_counter()
-        if now - self._drawn < _REDRAW_SECONDS:
+        if not self._first[1]:
+            self._first = (now, done)
+        if now - self._drawn < self._redraw_seconds:
             return
         self._drawn = now
         seconds = now - self._began
@@ -59,11 +67,17 @@ class Progress:
             filled = min(_BAR_WIDTH * done // steps, _BAR_WIDTH)
             full, tip = _strokes(self.stream)
             bar = full * filled + tip * (filled < _BAR_WIDTH) + " " * (_BAR_WIDTH - filled - 1)
-            left = seconds / done * (steps - done)
-            text = f"{done}/{steps} {bar} {duration(left)} left"
+            text = f"{done}/{steps} {bar} {duration(self._seconds_left(now, done, steps))} left"
         else:
             text = f"{done}/? {duration(seconds)}"
-        self._redraw((text + numbers(logs()))[: _columns(self.stream) - 1])
+        columns = _columns(self.stream) - 1
+        self._redraw(_cut(text + numbers(logs()), columns), columns)
+
+    def _seconds_left(self, now: float, done: int, steps: int) -> float:
+        """From the pace since the first batch, which is slower than the others: it makes ready what they use."""
+        when, first = self._first
+        pace = (now - when) / (done - first) if done > first else (now - self._began) / done
+        return pace * (steps - done)
 
     def end_epoch(self, steps: int, logs: dict[str, Any]) -> None:
         """Print the line of an epoch: 5/5 - 0s - loss: 0.5914 - accuracy: 0.8667."""
@@ -71,19 +85,36 @@ class Progress:
             return
         line = f"{steps}/{steps} - {duration(time.perf_counter() - self._began)}{numbers(logs)}"
         if self.live:
-            self._redraw(line)
+            self._redraw(line, _columns(self.stream) - 1)
             self._length = 0
             self._write("\n")
         else:
             self._write(line + "\n")
 
-    def _redraw(self, text: str) -> None:
-        self._write("\r" + text + " " * (self._length - len(text)))
-        self._length = len(text)
+    def _redraw(self, text: str, columns: int) -> None:
+        """Draw over the line before; where the terminal became narrower, no further than it is wide now."""
+        length = _width(text)
+        self._write("\r" + text + " " * (min(self._length, columns) - length))
+        self._length = length
 
     def _write(self, text: str) -> None:
-        self.stream.write(text)
+        try:
+            self.stream.write(text)
+        except UnicodeEncodeError as error:  # a metric's name, where the output knows few characters
+            self.stream.write(text.encode(error.encoding, "replace").decode(error.encoding))
         self.stream.flush()
+
+
+def _width(text: str) -> int:
+    """How many columns a text takes: some characters take two."""
+    return len(text) if text.isascii() else sum(1 + (east_asian_width(c) in "WF") for c in text)
+
+
+def _cut(text: str, columns: int) -> str:
+    """As much of a text as there is room for."""
+    while _width(text) > columns:
+        text = text[: len(text) - max(1, (_width(text) - columns) // 2)]
+    return text
 
 
 def _strokes(stream: Any) -> tuple[str, str]:
@@ -121,8 +152,11 @@ def verbosity(verbose: Any) -> int:
 
 def is_live(stream: Any) -> bool:
     """True if a line on the stream can be drawn over: a terminal, or a notebook's output."""
-    if getattr(stream, "isatty", lambda: False)():
-        return True
+    return getattr(stream, "isatty", lambda: False)() or is_notebook(stream)
+
+
+def is_notebook(stream: Any) -> bool:
+    """True for the output of a notebook (Jupyter, VS Code, Colab): a kernel's, which is no terminal."""
     return "ipykernel" in sys.modules and type(stream).__module__.startswith("ipykernel")
 
 
