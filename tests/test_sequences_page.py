@@ -26,6 +26,6 @@ def test_the_names_exist():
     known = {*dir(Part), "count"}
     for owner, name in re.findall(r"`(part|w)\.(\w+)", PAGE):
         assert name in (known if owner == "part" else {*dir(Windows), "train", "validation", "test", "scaler"}), name
-    chained = PAGE.split("in another order each time")[1].split("do what they do")[0]
+    chained = PAGE.split("with its first order.")[1].split("do what they do")[0]
     for name in re.findall(r"`(\w+)`", chained):
         assert hasattr(Dataset, name) or name == "len", name

@@ -343,6 +343,30 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     assert int(done.stdout) < 500_000  # KiB
 
 
+def test_numpy_alone_is_enough_and_what_is_missing_is_named():
+    code = """
+import sys, numpy as np
+sys.modules["narwhals"] = sys.modules["matplotlib"] = sys.modules["pandas"] = None
+from gatewise.data import windows
+w = windows(np.arange(60.0), targets=0, steps_in=3)
+w.describe()
+def told(call):
+    try:
+        call()
+    except ImportError as error:
+        print(error)
+told(w.draw)
+class Frame:
+    columns, dtypes = ["v"], ["f"]
+told(lambda: windows(Frame(), targets="v", steps_in=3))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        'Pictures need matplotlib: pip install "gatewise[plot]"',
+        'Data frames are read with narwhals: pip install "gatewise[frames]"',
+    ]
+
+
 def test_the_description():
     days = np.datetime64("2024-01-01") + np.arange(100).astype("timedelta64[D]")
     days[50:] += np.timedelta64(5, "D")
