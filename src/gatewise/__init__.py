@@ -35,8 +35,8 @@ if TYPE_CHECKING:
         utils,
     )
     from gatewise.explain import account
-    from gatewise.explain.memory import memory
     from gatewise.explain.diagnosis import diagnose
+    from gatewise.explain.memory import memory
     from gatewise.explain.tracing import trace
     from gatewise.files import load_model
     from gatewise.layer import Layer
