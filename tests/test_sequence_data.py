@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gatewise import Sequential, layers
+from gatewise import Sequential, callbacks, layers, utils
 from gatewise.data import Dataset
 from gatewise.preprocessing import sequence, text
 from gatewise.utils import normalize, timeseries_dataset_from_array
@@ -236,3 +236,33 @@ def test_skipgrams_leave_labels_of_their_own():
     _, labels = sequence.skipgrams([1, 2, 3], 9, categorical=True)
     labels[0][0] = 7
     assert sum(label[0] == 7 for label in labels) == 1
+
+
+@pytest.mark.parametrize("stopped_at", [7, 10, 13])  # an epoch has 5 batches
+def test_a_resumed_training_finds_the_orders_again(tmp_path, stopped_at):
+    data = np.random.default_rng(0).normal(size=(80, 2)).astype("float32")
+
+    class Stop(callbacks.Callback):
+        def __init__(self, stopped_at):
+            super().__init__()
+            self.batches, self.stopped_at = 0, stopped_at
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.batches += 1
+            if self.batches == self.stopped_at:
+                raise KeyboardInterrupt
+
+    def trained(*extra):
+        utils.set_random_seed(7)
+        dataset = timeseries_dataset_from_array(data[:-4], data[4:, 0], 4, batch_size=16, shuffle=True)
+        model = Sequential([layers.Input((4, 2)), layers.LSTM(3), layers.Dense(1)])
+        model.compile("adam", "mse")
+        model.fit(dataset, epochs=3, verbose=0, callbacks=list(extra))
+        return model.get_weights()
+
+    whole = trained()
+    with pytest.raises(KeyboardInterrupt):
+        trained(callbacks.BackupAndRestore(tmp_path, save_freq=1), Stop(stopped_at))
+    resumed = trained(callbacks.BackupAndRestore(tmp_path, save_freq=1), Stop(None))
+    for ours, theirs in zip(resumed, whole, strict=True):
+        assert np.array_equal(ours, theirs)
