@@ -168,3 +168,52 @@ def test_a_configuration_with_label_weights_comes_back():
     again = metrics.deserialize(found)
     assert metrics.serialize(again) == found
     assert again(ONE_HOT, np.abs(X[:, :3])) == metric(ONE_HOT, np.abs(X[:, :3]))
+
+
+class Counting(metrics.Metric):
+    """A user's metric that takes no weights."""
+
+    def __init__(self, name="counting"):
+        super().__init__(name=name)
+        self.total = self.add_variable((), name="total")
+
+    def update_state(self, y_true, y_pred):
+        self.total.assign_add(len(y_true))
+
+    def result(self):
+        return self.total
+
+
+def steps_model(masked, **compiled):
+    masking = [layers.Masking()] if masked else []
+    model = gw.Sequential([layers.Input((5, 2)), *masking, layers.Dense(1)])
+    model.compile("sgd", "mse", **compiled)
+    return model
+
+
+STEPS = np.arange(60.0).reshape(6, 5, 2) % 7
+STEPS[:, 3:] = 0
+STEP_TARGETS = np.ones((6, 5, 1))
+
+
+def test_a_metric_without_weights_counts_each_epoch_anew():
+    history = steps_model(False, metrics=[Counting()]).fit(STEPS, STEP_TARGETS, epochs=2, batch_size=4, verbose=0)
+    assert history.history["counting"] == [6.0, 6.0]
+
+
+def of_the_batch(y_true, y_pred):
+    return np.mean(np.abs(y_true - y_pred))
+
+
+@pytest.mark.parametrize(
+    ("masked", "compiled", "message"),
+    [
+        (True, {"metrics": [Counting()]}, r"Metric 'counting' \(Counting\): there are a mask.*sample_weight=None"),
+        (False, {"weighted_metrics": [Counting()]}, "there are sample weights.*list it in metrics, not in weighted"),
+        (True, {"metrics": [of_the_batch]}, "'of_the_batch'.*one number for a whole batch.*leave out the mean"),
+    ],
+)
+def test_metrics_that_cannot_know_what_counts(masked, compiled, message):
+    weight = np.ones((6, 5))
+    with pytest.raises((TypeError, ValueError), match=message):
+        steps_model(masked, **compiled).evaluate(STEPS, STEP_TARGETS, sample_weight=weight, verbose=0)

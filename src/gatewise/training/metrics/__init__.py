@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -55,6 +56,7 @@ from gatewise.training.metrics.f_score import F1Score, FBetaScore
 from gatewise.training.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from gatewise.training.metrics.pairing import check_elements
 from gatewise.training.metrics.r2 import R2Score
+from gatewise.training.metrics.shapes import called
 
 _registry = Registry("keras.metrics", "metric")
 
@@ -241,13 +243,27 @@ def kind_for(y_true_shape: Sequence[int | None], y_pred_shape: Sequence[int | No
 def update(metric: Metric, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> None:
     """Count a batch into any metric, a user's included; steps where `mask` is False do not count.
 
-    A metric whose update_state takes no sample_weight is given none.
+    Raises:
+        TypeError: under weights or a mask, if update_state takes no sample_weight.
     """
     weight = masked_weight(sample_weight, mask)
     if weight is None:
         metric.update_state(y_true, y_pred)
-    else:
-        metric.update_state(y_true, y_pred, sample_weight=weight)
+        return
+    if not _takes_weights(type(metric)):
+        told = "sample weights" if mask is None else "a mask (of padded steps)"
+        raise TypeError(
+            f"{called(metric)}: there are {told}, which come as sample_weight, and its update_state takes none. Write "
+            "update_state(self, y_true, y_pred, sample_weight=None)"
+            f"{', or list it in metrics, not in weighted_metrics' if mask is None else ''}."
+        )
+    metric.update_state(y_true, y_pred, sample_weight=weight)
+
+
+@functools.cache
+def _takes_weights(cls: type) -> bool:
+    parameters = inspect.signature(cls.update_state).parameters  # type: ignore[attr-defined]
+    return "sample_weight" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def serialize(metric: Any) -> Any:

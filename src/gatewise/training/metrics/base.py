@@ -133,6 +133,11 @@ def samplewise(metric: Metric, values: Any, sample_weight: Any, reduce: Callable
         try:
             weight = np.broadcast_to(weight, values.shape)
         except ValueError:
+            if values.ndim == 0:
+                raise ValueError(
+                    f"{called(metric)} gave one number for a whole batch. Under sample weights or a mask it must give "
+                    "one for each sample (or step): leave out the mean."
+                ) from None
             raise ValueError(
                 f"{called(metric)}: sample_weight of shape {np.shape(sample_weight)} does not fit values of shape "
                 f"{values.shape}."
