@@ -174,6 +174,9 @@ def test_nan_of_numpy_in_a_frame_is_warned_about_as_in_arrays():
     x.loc[4, "b"] = np.nan
     with pytest.warns(UserWarning, match=r"^x contains a value .* at \[4, 1\]"):
         compiled().predict(x)
+    with pytest.warns(UserWarning) as found:
+        compiled().evaluate(X, pl.Series([1e300, *Y[1:, 0]]), verbose=0)
+    assert [str(w.message)[:18] for w in found] == ["y contains a value"]
 
 
 def test_without_narwhals(monkeypatch):
@@ -186,3 +189,10 @@ def test_without_narwhals(monkeypatch):
 def test_a_series_without_a_name():
     with pytest.raises(TypeError, match="y: column 'values' holds text"):
         compiled().fit(X, pl.Series(["x"] * 7), verbose=0)
+
+
+def test_what_is_no_series_though_it_looks_like_one():
+    np.testing.assert_array_equal(compiled().evaluate(X, pd.Index(W), verbose=0), compiled().evaluate(X, W, verbose=0))
+    for text in (pd.Index(["x"] * 7), pd.Categorical(["x"] * 7)):
+        with pytest.raises(TypeError, match="The targets must be numbers"):
+            compiled().evaluate(X, text, verbose=0)

@@ -84,18 +84,24 @@ def as_array(value: Any, what: str, dtype: str, takes_text: bool = False) -> Any
     names = native.columns
     if not names:
         raise ValueError(f"{what} is a frame without columns.")
-    first = _column(native.get_column(names[0]), names[0], what, dtype, takes_text, hints)
-    if len(names) == 1:
-        return first[:, None]
-    found = [first, *(_column(native.get_column(name), name, what, dtype, takes_text, hints) for name in names[1:])]
-    if any(array.dtype.kind == "O" for array in found):
-        return np.stack([array.astype(object) for array in found], axis=1)
-    kind = dtype if any(array.dtype.kind == "f" for array in found) else np.result_type(*found)
-    matrix = np.empty((len(first), len(names)), kind)
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is warned about as such
-        for k, array in enumerate(found):
-            matrix[:, k] = array
-    return matrix
+    return _matrix([_column(native.get_column(name), name, what, dtype, takes_text, hints) for name in names], dtype)
+
+
+def _matrix(columns: list[np.ndarray], dtype: str) -> np.ndarray:
+    """Columns (N,) side by side, (N, columns): whole numbers where all are, else in `dtype`; text as objects."""
+    if any(array.dtype.kind == "O" for array in columns):
+        return np.stack([array.astype(object) for array in columns], axis=1)
+    kind = dtype if any(array.dtype.kind == "f" for array in columns) else np.result_type(*columns)
+    return np.stack(columns, axis=1, dtype=kind, casting="unsafe")
+
+
+def _narwhals() -> Any:
+    """The library, or None where it is not installed."""
+    try:
+        import narwhals
+    except ImportError:
+        return None
+    return narwhals
 
 
 def _read(value: Any, what: str) -> Any:
@@ -104,9 +110,8 @@ def _read(value: Any, what: str) -> Any:
     Raises:
         TypeError: for a query that was not run yet.  ValueError: for columns of the same name.
     """
-    try:
-        import narwhals
-    except ImportError:
+    narwhals = _narwhals()
+    if narwhals is None:
         return None
     try:
         native = narwhals.from_native(value, allow_series=True, pass_through=True)
@@ -118,9 +123,9 @@ def _read(value: Any, what: str) -> Any:
 
 
 def _plain(value: Any, what: str) -> np.ndarray:
-    """What converts to an array of numbers by itself, where narwhals does not help."""
+    """What converts to an array by itself, where narwhals does not help."""
     array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub" and _narwhals() is None:
         raise ImportError(
             f"{what} is a {type(value).__name__} with columns that are not plain numbers; to read such a frame "
             'gatewise needs narwhals: pip install "gatewise[frames]"'
@@ -145,11 +150,10 @@ def _column(series: Any, name: Any, what: str, dtype: str, takes_text: bool, hin
     if not own_nan:
         _refuse_nulls(series, name, what, hints)
     if kind == "decimal":
-        import narwhals
-
-        series = series.cast(narwhals.Float64)
+        series = series.cast(_narwhals().Float64)
     array = np.asarray(series.to_numpy())
-    return array if array.dtype.kind in "iub" else array.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is warned about as such
+        return array if array.dtype.kind in "iub" else array.astype(dtype, copy=False)
 
 
 def _refuse(kind: str, name: Any, what: str, hints: dict[str, str], dtype: Any) -> NoReturn:
