@@ -1,5 +1,7 @@
 """gatewise.trace: what is shown is what predict computes, to the last bit, and what the equations say."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -359,3 +361,27 @@ def test_what_is_watched_is_keras(case):
                 made = values["z"] * before + (1 - values["z"]) * values["g"]
             made = np.where(use[:, order, None], made, before)
             np.testing.assert_allclose(values[state], made, atol=1e-5, rtol=1e-5)
+
+
+def test_other_threads_are_not_watched():
+    model, x = sequential(layers.LSTM(3), layers.Dense(1)), data(2, 5, F)
+    expected, found = model.predict(x), []
+    with observing.watching() as watch:
+        thread = threading.Thread(target=lambda: found.append(model.predict(x)))
+        thread.start()
+        thread.join()
+        assert not watch.runs
+        model.predict_on_batch(x)
+        assert len(watch.runs) == 1
+    np.testing.assert_array_equal(found[0], expected)
+
+
+def test_plain_calls_within_a_model_are_seen_however_often_it_was_called():
+    model, x = traced_models.Subclassed(), data(2, 5, F)
+    for _ in range(5):  # layers that are called often find short ways
+        expected = model(x)
+        model.first(x)
+    trace = gw.trace(model, x)
+    assert list(trace) == [model.first.name, model.second.name]
+    np.testing.assert_array_equal(trace.output, expected)
+    assert len(gw.trace(model.first, x)) == 1

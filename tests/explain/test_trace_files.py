@@ -230,3 +230,20 @@ def test_a_sequence_longer_than_memory(tmp_path):
     written = sum(part.stat().st_size for part in (tmp_path / "long").iterdir())
     assert written > 130e6
     assert int(done.stdout) * 1024 < 30e6
+
+
+def test_parts_of_models_with_several_inputs_and_of_words(tmp_path):
+    x, h, c = gw.Input((None, F)), gw.Input((4,)), gw.Input((4,))
+    y = seq(layers.LSTM, 4, name="lstm")(x, initial_state=[h, c])
+    model = gw.Model([x, h, c], layers.GRU(2, return_sequences=True, name="gru")(y))
+    given = [data(2, 9, F), data(2, 4, seed=1), data(2, 4, seed=2)]
+    found = Trace.load(gw.trace(model, given, to=tmp_path / "a", chunk=4))
+    assert_same(gw.trace(model, given), found)
+    np.testing.assert_array_equal(found["lstm"].initial["c"], given[2])
+    by_name = dict(zip(model.input_names, given, strict=True))
+    assert_same(found, Trace.load(gw.trace(model, by_name, to=tmp_path / "b", chunk=3)))
+    with pytest.raises(ValueError, match="has 3 inputs; got 1 arrays"):
+        gw.trace(model, given[0], to=tmp_path / "c")
+    words = gw.Sequential([gw.Input((None,)), layers.Embedding(9, 3, mask_zero=True), seq(layers.LSTM, 4)])
+    numbers = np.arange(20).reshape(2, 10) % 9
+    assert_same(gw.trace(words, numbers), Trace.load(gw.trace(words, numbers, to=tmp_path / "d", chunk=3)))

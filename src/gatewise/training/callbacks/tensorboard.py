@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 from typing import Any
@@ -215,11 +216,13 @@ def _writer_class() -> Any:
 
 def _write_structure(writer: Any, text: str) -> None:
     """The model's configuration, which TensorBoard's page of graphs draws."""
-    from tensorboardX.proto import summary_pb2, tensor_pb2, types_pb2  # pyright: ignore[reportMissingImports]
-
-    kind = summary_pb2.SummaryMetadata(
-        plugin_data=summary_pb2.SummaryMetadata.PluginData(plugin_name="graph_keras_model", content=b"1")
+    # The names in these modules are made at run time.
+    summary, tensor, types = (
+        importlib.import_module(f"tensorboardX.proto.{name}_pb2") for name in ("summary", "tensor", "types")
     )
-    tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=[text.encode()])
-    value = summary_pb2.Summary.Value(tag="keras", metadata=kind, tensor=tensor)
-    writer.file_writer.add_summary(summary_pb2.Summary(value=[value]), 0)
+    kind = summary.SummaryMetadata(
+        plugin_data=summary.SummaryMetadata.PluginData(plugin_name="graph_keras_model", content=b"1")
+    )
+    held = tensor.TensorProto(dtype=types.DT_STRING, string_val=[text.encode()])
+    value = summary.Summary.Value(tag="keras", metadata=kind, tensor=held)
+    writer.file_writer.add_summary(summary.Summary(value=[value]), 0)
