@@ -320,8 +320,10 @@ def state_gradient(run: CellRun) -> np.ndarray | None:
     if run.received is None:
         return None
     with np.errstate(all="ignore"):
+        if traced_cells.family(run.cell) is not None:
+            return traced_gradients.state_gradients(run)[0]
         found = traced_gradients.gradients_of(run)
     of_state = found.get("d_h", found.get("d_state_0"))
-    if of_state is not None and "d_output" in found and np.array_equal(run.outputs, run.tape[0], equal_nan=True):
-        return of_state + found["d_output"]  # a user's cell whose output is its first state
+    if of_state is not None and np.array_equal(run.outputs, run.tape[0], equal_nan=True):
+        return of_state + found["d_output"]  # the output of a user's cell that is its first state
     return of_state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,7 +22,9 @@ _LIMITS = {
 _ENDS = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "hard_tanh": (-1.0, 1.0)}
 _NEARLY_ALWAYS = 0.95
 _BINS = 20
-_LARGEST_MATRIX = 512  # eigenvalues of larger ones would take longer than the step that is looked at
+_MANY_VALUES = 500_000
+_LARGEST_MATRIX, _LARGEST_OF_GATES = 512, 64
+"""Eigenvalues of larger ones would take longer than the step that is looked at; in a layer with gates they say less."""
 
 MOSTLY = 0.5  # of the values of a gate at one end: told
 CLOSED = 0.9  # of the values of a gate shut: nothing passes
@@ -32,25 +35,29 @@ MANY = 0.25  # of the units of a layer
 
 
 def gate_use(symbol: str, activation: str | None, values: np.ndarray) -> GateUse:
-    """How a gate or state is used, from its values (values, H) at all samples and steps that count."""
-    flat = np.asarray(values, np.float64)
-    good = flat[np.isfinite(flat)]
+    """How a gate or state is used, from its values (values, H) at all samples and steps that count.
+
+    Of very many values only every k-th step is looked at.
+    """
+    values = values[:: 1 + values.size // _MANY_VALUES]
     low, high = _LIMITS.get(activation or "", (-np.inf, np.inf))
-    below, above = flat < low, flat > high
+    below, above = (values < low).mean(axis=0), (values > high).mean(axis=0)
+    total = float(values.sum(dtype=np.float64))
+    good = values.reshape(-1) if math.isfinite(total) else values[np.isfinite(values)]
     ends = _ENDS.get(activation or "") or ((float(good.min()), float(good.max())) if good.size else (0.0, 0.0))
     ends = ends if ends[1] > ends[0] else (ends[0] - 0.5, ends[1] + 0.5)
-    counts, _ = np.histogram(good, bins=_BINS, range=ends)
+    places = ((good - ends[0]) * (_BINS / (ends[1] - ends[0]))).astype(np.int32)
     return GateUse(
         symbol,
         activation,
         (low, high),
-        float(below.mean()) if flat.size else 0.0,
-        float(above.mean()) if flat.size else 0.0,
-        _units(below.mean(axis=0) >= _NEARLY_ALWAYS),
-        _units(above.mean(axis=0) >= _NEARLY_ALWAYS),
-        float(good.mean()) if good.size else float("nan"),
+        float(below.mean()),
+        float(above.mean()),
+        _units(below >= _NEARLY_ALWAYS),
+        _units(above >= _NEARLY_ALWAYS),
+        float(good.mean(dtype=np.float64)) if good.size else float("nan"),
         ends,
-        tuple(counts.tolist()),
+        tuple(np.bincount(np.clip(places, 0, _BINS - 1), minlength=_BINS).tolist()),
     )
 
 
@@ -163,7 +170,8 @@ def matrices_of(layer: Any, symbols: Sequence[str]) -> tuple[RecurrentMatrix, ..
     cell = getattr(layer, "cell", None)
     kernel = getattr(cell, "recurrent_kernel", None)
     units = getattr(cell, "units", 0)
-    if kernel is None or not symbols or kernel.shape != (units, len(symbols) * units) or units > _LARGEST_MATRIX:
+    largest = _LARGEST_MATRIX if len(symbols) == 1 else _LARGEST_OF_GATES
+    if kernel is None or not symbols or kernel.shape != (units, len(symbols) * units) or units > largest:
         return ()
     U = kernel.numpy().astype(np.float64)
     if not np.isfinite(U).all():

@@ -37,7 +37,7 @@ def gradients_of(run: CellRun) -> Arrays:
     kind = family(run.cell)
     if kind is None:
         return _of_users_cell(run)
-    carried = _carried(run)
+    carried = state_gradients(run)
     of_kind = {"LSTM": _of_lstm, "GRU": _of_gru, "SimpleRNN": _of_simple_rnn, "ConvLSTM": _of_conv_lstm}[kind]
     dx = None if run.received is None else run.received.dx
     found = of_kind(run, carried)
@@ -48,7 +48,7 @@ def gradients_of(run: CellRun) -> Arrays:
 # --- from step to step ---------------------------------------------------------------------------------------
 
 
-def _carried(run: CellRun) -> list[np.ndarray]:
+def state_gradients(run: CellRun) -> list[np.ndarray]:
     """The gradient of each state after each step, (N, T, ...): from the outputs and from the later steps."""
     firsts, T = first_states(run), run.x.shape[1]
     found = [np.zeros((len(run.x), T, *state.shape[1:]), run.x.dtype) for state in firsts]
