@@ -19,6 +19,7 @@ ROOMS = [
     + ["graph", "added_ends", "input_spec", "described", "ragged", "stored", "stepper", "operation_stepper", "ctc"],
     ["layer", "layer_building", "layer_inputs", "layer_masks", "layer_order", "probing", "ops"],
     ["layers"],
+    ["chains"],
     ["backend"],
     ["training", "losses", "metrics", "optimizers", "callbacks"],
     ["model", "functional"],
@@ -28,7 +29,7 @@ ROOMS = [
 ]  # fmt: skip
 """The rooms of the house, from the ground up: a module imports from its own room and those before it."""
 
-LATER_ROOMS_IN_FUNCTIONS = {"graph.py", "model.py", "functional.py", "sequential.py"} | {
+LATER_ROOMS_IN_FUNCTIONS = {"graph.py", "layer.py", "model.py", "functional.py", "sequential.py"} | {
     "training/callbacks/on_disk.py",
     "training/callbacks/tensorboard.py",
     "training/callbacks/terminate_on_nan.py",

@@ -22,6 +22,7 @@ class Functional(Model):
     """The layers between symbolic inputs and outputs."""
 
     _uses_call = False
+    _may_chain = True
     _ends: AddedEnds | None = None
 
     def __init__(
@@ -55,6 +56,7 @@ class Functional(Model):
         self.output_names = _output_names(self._output_tree, self.outputs)
         self._accepted_shapes: set[tuple] = set()
         self.built = True
+        structure_clock.tick()
 
     def _with_entries(self, ordered: list[Layer]) -> list[Layer]:
         """The layers with each maker of an input replaced by the entry that stands for it."""
@@ -249,8 +251,8 @@ class Functional(Model):
         self._layers_of_ends = self._ends.layers
         structure_clock.tick()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        y = super().__call__(*args, **kwargs)
+    def _called(self, call: CallArguments) -> Any:
+        y = super()._called(call)
         flat = y if isinstance(y, list) else [y]
         return tree.fill(self._output_tree, flat)
 

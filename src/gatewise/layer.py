@@ -61,6 +61,10 @@ class Layer(Steppable, Buildable, TakesInputs, PassesMasks, Described):
     input_spec: Any = None
     is_model = False
     is_operation = False  # True for a function of arrays used in a graph, which is no layer to the user
+    _may_chain = False  # True in a class whose plain calls one native object may answer: see gatewise.chains
+    _chain: Any = None
+    _chain_tried: tuple[int, bool] = (0, False)
+    _is_built_in = False
     mixes_samples = False  # True where a sample's result in training depends on the others of its batch
     not_in_config: tuple[str, ...] = ("autocast",)
     in_config_if_true: tuple[str, ...] = ("activity_regularizer",)
@@ -97,8 +101,14 @@ class Layer(Steppable, Buildable, TakesInputs, PassesMasks, Described):
         structure_clock.tick()
         self._batch_input_shape, self._initial_weights = leftover_arguments(kwargs, cls)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name in REPLACEABLE or (self._is_built_in and name[0] != "_"):
+            structure_clock.tick()  # the layer computes something else from now on
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._is_built_in = cls.__module__.startswith("gatewise.layers.")
         if cls.__module__.startswith("gatewise.layers."):
             serialization.publish(cls, "keras.layers")
         if "build" in vars(cls):
@@ -198,6 +208,8 @@ class Layer(Steppable, Buildable, TakesInputs, PassesMasks, Described):
     # --- being called ----------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._chain is not None and len(args) == 1 and not kwargs and (y := self._chain(args[0])) is not None:
+            return y
         if "_name" not in self.__dict__:
             raise RuntimeError(
                 f"{type(self).__name__}.__init__ did not call super().__init__(); call it first, before setting "
@@ -234,7 +246,15 @@ class Layer(Steppable, Buildable, TakesInputs, PassesMasks, Described):
             own = apart_from(leaves, [y] if type(y) is np.ndarray else list(tree.leaves(y)))
             y = own[0] if type(y) is np.ndarray else tree.fill(y, own)
         self._attach_masks(leaves, y, mask)
+        if self._may_chain:
+            self._notice_call()
         return y
+
+    def _notice_call(self) -> None:
+        """Let `gatewise.chains` make the native object for calls like this one."""
+        from gatewise.chains import notice_call
+
+        notice_call(self)
 
     def _computed_alone(self, leaves: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
         """`compute`; where no one else gathers the losses that layers add, they are kept for `losses`."""
@@ -396,6 +416,10 @@ class Layer(Steppable, Buildable, TakesInputs, PassesMasks, Described):
 
 
 serialization.publish(Layer, "keras.layers")
+
+
+REPLACEABLE = frozenset({"__call__", "call", "compute", "differentiate", "forward", "infer"})
+"""Methods that a user may put into an object."""
 
 
 def _is_text(x: Any) -> bool:

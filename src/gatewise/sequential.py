@@ -25,6 +25,8 @@ class Sequential(Functional):
     The input's shape comes from an `Input`, from the first layer's `input_shape`, from `build`, or from the first data.
     """
 
+    _may_chain = True
+
     def __init__(
         self,
         layers: Sequence[Any] | None = None,
@@ -178,6 +180,8 @@ class Sequential(Functional):
         return CallArguments.arrange((ragged.from_samples(given, wanted),), {})[0]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._chain is not None and len(args) == 1 and not kwargs and (y := self._chain(args[0])) is not None:
+            return y
         if self._first is None:
             leaves, _ = self.arrange(args, kwargs)
             self.ensure_built([leaf.shape for leaf in leaves])

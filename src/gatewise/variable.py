@@ -58,7 +58,7 @@ class _Clock:
 
 
 structure_clock = _Clock()
-"""Ticks whenever a layer or a weight is made, set or frozen: the key of whatever is derived from a model's structure."""
+"""Ticks whenever a layer or weight is made, set or frozen: the key of whatever is derived from a model's structure."""
 
 
 @autodiff.stand_in

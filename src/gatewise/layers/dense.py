@@ -30,6 +30,7 @@ class Dense(Layer):
     """
 
     stepwise = True
+    _may_chain = True
     in_config_if_true = ("activity_regularizer",)
     constant_config = {"quantization_config": None}  # Keras 3 writes it
 

@@ -105,6 +105,7 @@ class GRU(CellLayer):
     """
 
     cell_class = GRUCell
+    _may_chain = True
 
     def __init__(
         self,

@@ -211,6 +211,7 @@ class LSTM(CellLayer):
     """
 
     cell_class = LSTMCell
+    _may_chain = True
     in_config_if_true = (*CellLayer.in_config_if_true, *IN_CONFIG_IF_TRUE)
     in_config_with = IN_CONFIG_WITH
 

@@ -32,6 +32,8 @@ class SequenceLayer(Layer):
         return y
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._chain is not None and len(args) == 1 and not kwargs and (y := self._chain(args[0])) is not None:
+            return y
         if self._uses_call:  # a subclass with a `call` of its own, and so with its own arguments
             return super().__call__(*args, **kwargs)
         if not kwargs and len(args) == 1 and type(args[0]) is np.ndarray and args[0].dtype.kind == "f":

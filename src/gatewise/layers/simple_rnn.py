@@ -85,6 +85,7 @@ class SimpleRNN(CellLayer):
     """
 
     cell_class = SimpleRNNCell
+    _may_chain = True
     in_config_with = {"seed": "_is_seeded"}  # Keras never writes it, and so forgets it
 
     def __init__(

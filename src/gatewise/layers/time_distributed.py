@@ -37,6 +37,7 @@ class TimeDistributed(Layer):
     """
 
     stepwise = True
+    _may_chain = True
 
     def __init__(self, layer: Any, **kwargs: Any) -> None:
         if not isinstance(layer, Layer):

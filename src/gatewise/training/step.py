@@ -34,6 +34,11 @@ class Stepping(Preparing):
 
     _store_stamp = 0
     _penalties: tuple[int, list[Variable]] = (0, [])
+    _may_chain = False
+    _chain: Any = None
+    _training: Any = None
+    """What takes the ordinary steps of a model that is a chain: see gatewise.chains."""
+    _training_tried: tuple[int, tuple, bool] = (0, (), False)
 
     def _loss_and_gradients(self, batch: Batch, training: bool = True) -> tuple[Outcome, dict]:
         outcome, back = self._loss_and_back(batch, training)
@@ -86,11 +91,24 @@ class Stepping(Preparing):
 
     def _train_batch(self, batch: Batch) -> float:
         """One step of training, counted into the running means; returns the loss."""
+        if self._training is not None and (loss := self._step_as_chain(batch)) is not None:
+            return loss
         batch = self._padded_batch(batch) if batch.is_ragged else batch
         outcome, gradients = self._loss_and_gradients(batch)
         self._apply_to_weights(gradients)
         self._count(batch, outcome)
+        if self._may_chain and self._training is None:
+            from gatewise.chains import notice_step
+
+            notice_step(self)
         return outcome.loss
+
+    def _step_as_chain(self, batch: Batch) -> float | None:
+        """`_train_batch` where a native object does it; None where the general way is to be gone."""
+        x, y, weights, structure, is_ragged, mask, _ = batch
+        if y is None or weights is not None or structure is not None or is_ragged or mask is not None:
+            return None
+        return self._training.step(self, x[0], y[0])
 
     def _apply_to_weights(self, gradients: dict[Variable, Any]) -> None:
         store = self._ready_store()
@@ -128,7 +146,11 @@ class Stepping(Preparing):
     def _outputs_of(self, batch: Batch) -> list:
         """The outputs, flat, of the model outside of training."""
         batch = self._padded_batch(batch) if batch.is_ragged else batch
+        if self._chain is not None and batch.mask is None and (y := self._chain(batch.x[0])) is not None:
+            return [y]
         outputs = self.compute(batch.x, batch.mask, False, batch.structure)  # type: ignore[attr-defined]
+        if self._may_chain:
+            self._notice_call()  # type: ignore[attr-defined]
         return list(tree.leaves(outputs))
 
     def _ready_store(self) -> ParameterStore:
@@ -159,6 +181,13 @@ class Stepping(Preparing):
         Returns:
             the batch's loss; with metrics a list, the loss first; with `return_dict` a dictionary.
         """
+        if self._training is not None and sample_weight is None and class_weight is None and not return_dict:
+            found = self._training.alone(self, x, y)
+            if found is not None:
+                loss, returned = found
+                if not math.isfinite(loss):
+                    finite.warn_about(self, Batch([x], [y], None))
+                return returned
         self._require_compiled("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)
         if not math.isfinite(self._train_batch(batch)):
@@ -173,6 +202,8 @@ class Stepping(Preparing):
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, nested as the model returns them."""
+        if self._chain is not None and (y := self._chain(x)) is not None:
+            return y
         arrays, structure = self._flat_x(x)
         is_ragged = any(isinstance(x, Ragged) for x in arrays)
         return self._nested(apart_from(arrays, self._outputs_of(Batch(arrays, None, None, structure, is_ragged))))
