@@ -1,5 +1,8 @@
 """Stateful layers: states go from batch to batch, are reset and replaced, and hold a batch size."""
 
+import json
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -119,3 +122,47 @@ def test_the_mask_of_the_sequences_counts_where_states_are_given(cls):
     for k, steps in enumerate([slice(0, 3), slice(2, 5)]):
         alone = layer(x[k : k + 1, steps], initial_state=[state[k : k + 1] for state in states])
         np.testing.assert_allclose(y[k : k + 1], alone, atol=1e-6)
+
+
+TRUNCATED = json.loads((pathlib.Path(__file__).parent / "golden" / "truncated.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("remat_steps", [None, 3])
+@pytest.mark.parametrize("name", TRUNCATED["models"])
+def test_truncated_backpropagation_is_keras(name, remat_steps):
+    """Windows of a long sequence, a step of training each: the states go on, the gradients do not."""
+    told = TRUNCATED["models"][name]
+    x, y = np.array(told["x"]), np.array(told["y"])
+    parts = [gw.Input(batch_shape=(len(x), TRUNCATED["steps"], x.shape[2]), dtype="float64")]
+    for cls, options in told["parts"]:
+        more = {} if cls == "Dense" else {"stateful": True, "remat_steps": remat_steps}
+        parts.append(getattr(layers, cls)(dtype="float64", **options, **more))
+    model = gw.Sequential(parts)
+    model.set_weights([np.array(w) for w in told["before"]])
+    model.compile(gw.optimizers.SGD(0.2), "mse")
+    windows, losses = np.split(x, len(y), axis=1), []
+    recurrent = [layer for layer in model.layers if getattr(layer, "stateful", False)]
+    for _ in range(2):
+        losses += [model.train_on_batch(window, target) for window, target in zip(windows, y, strict=True)]
+        states = [state.numpy() for layer in recurrent for state in layer.states]
+        model.reset_states()
+    np.testing.assert_allclose(losses, told["losses"], rtol=1e-9)
+    for found, expected in zip(model.get_weights(), told["after"], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
+    for found, expected in zip(states, told["states"], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
+
+
+def test_a_gradient_does_not_reach_the_window_before():
+    """The way back ends where the window begins, whatever went before it."""
+    stateful, plain = twins()
+    first, second = data(2, 4, 2), data(2, 4, 2, seed=1)
+    stateful(first)
+    states = [state.numpy() for state in stateful.states]
+    _, back = stateful.differentiate([second], None, True, None)
+    _, other = plain.differentiate([second, *states], None, True, None)
+    d_x, gradients = back(np.ones((2, 3), "float32"))
+    d_other, others = other([np.ones((2, 3), "float32"), None, None])
+    np.testing.assert_array_equal(d_x[0], d_other[0])
+    for a, b in zip(gradients.values(), others.values(), strict=True):
+        np.testing.assert_array_equal(a, b)
