@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gatewise import Model, Sequential, callbacks, layers, optimizers, utils
 from gatewise.demo import DemoError
@@ -69,10 +70,10 @@ def run_demo(
     _heading("3. What it is made of")
     print(ledger_text(account(model), lang))
     _heading(f"4. Training: {epochs} epochs, seed {seed}")
-    best = _train(model, task, epochs)
+    course = _train(model, task, epochs)
     scores = _judge(model, task)
     _heading("6. Files")
-    _write(out, model, task, scores, best)
+    _write(out, model, task, scores, course)
 
 
 def _checked(value: int | None, default: int, option: str) -> int:
@@ -122,23 +123,17 @@ def _forecaster(length: int, units: int) -> Model:
     return model
 
 
-class _KeepBest(callbacks.History):
-    """A history that draws one bar over all epochs and keeps the weights with the least validation loss."""
+class _OneBar(callbacks.Callback):
+    """Draws one bar over all epochs; where the output is no terminal, a line after every tenth of them."""
 
     def __init__(self, epochs: int) -> None:
-        super().__init__()
         self.epochs = epochs
         self.progress = Progress(1, None)
-        self.best, self.loss, self.weights = 0, float("inf"), []
 
     def on_train_begin(self, logs: Any = None) -> None:
-        super().on_train_begin(logs)
         self.progress.begin_epoch(0)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        super().on_epoch_end(epoch, logs)
-        if logs["val_loss"] < self.loss:
-            self.best, self.loss, self.weights = epoch, logs["val_loss"], self.model.get_weights()
         done = epoch + 1
         self.progress.batch(done, self.epochs, lambda: logs)
         if not self.progress.live and done % max(1, self.epochs // 10) == 0 and done < self.epochs:
@@ -148,20 +143,28 @@ class _KeepBest(callbacks.History):
         self.progress.end_epoch(self.epochs, logs)
 
 
-def _train(model: Model, task: Task, epochs: int) -> _KeepBest:
+class Course(NamedTuple):
+    """How training went: the losses of each epoch, and which epoch (from 0) was best."""
+
+    losses: list[float]
+    validation_losses: list[float]
+    best: int
+
+
+def _train(model: Model, task: Task, epochs: int) -> Course:
     """Train, and go back to the weights that were best on the validation windows."""
-    best = _KeepBest(epochs)
+    keeping = callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
     n = len(task.training)
-    model.fit(
+    history = model.fit(
         task.training.sequences, task.training.y,
         validation_data=(task.validation.sequences, task.validation.y),
-        epochs=epochs, batch_size=min(256, max(16, n // 16)), verbose=0, callbacks=[best],
-    )  # fmt: skip
-    if not best.weights:
+        epochs=epochs, batch_size=min(256, max(16, n // 16)), verbose=0, callbacks=[keeping, _OneBar(epochs)],
+    ).history  # fmt: skip
+    least = history["val_loss"][keeping.best_epoch]
+    if not math.isfinite(least):
         raise DemoError("training did not converge: no epoch has a finite validation loss.")
-    model.set_weights(best.weights)
-    print(f"kept: the weights after epoch {best.best + 1}, where the validation loss was least ({best.loss:.4f})")
-    return best
+    print(f"kept: the weights after epoch {keeping.best_epoch + 1}, where the validation loss was least ({least:.4f})")
+    return Course(history["loss"], history["val_loss"], keeping.best_epoch)
 
 
 def _judge(model: Model, task: Task) -> list[Score]:
@@ -188,7 +191,7 @@ def _judge(model: Model, task: Task) -> list[Score]:
     return scores
 
 
-def _write(out: Path, model: Model, task: Task, scores: list[Score], best: _KeepBest) -> None:
+def _write(out: Path, model: Model, task: Task, scores: list[Score], course: Course) -> None:
     """Save the model and draw the pictures."""
     saved = out / "model.keras"
     model.save(saved)
@@ -205,7 +208,7 @@ def _write(out: Path, model: Model, task: Task, scores: list[Score], best: _Keep
         forecasts, title, series.positions[rows], series.values[rows], scores, (series.position_name, series.unit)
     )
     print(f"{forecasts}: forecasts against what came")
-    draw_losses(losses, "Loss by epoch", best.history["loss"], best.history["val_loss"], best.best)
+    draw_losses(losses, "Loss by epoch", course.losses, course.validation_losses, course.best)
     print(f"{losses}: loss by epoch")
 
 
