@@ -250,11 +250,11 @@ class ConvLSTMCell(GatedCell):
         if mask is not None:
             x = np.where(mask.reshape(*mask.shape, *[1] * (x.ndim - 2)), x, x.dtype.type(0))
         pairs = zip((self.kernel, self.recurrent_kernel), self._windows(), chance.drops, (x, h_before), strict=True)
-        parts = [
+        of_x, of_h = (
             _Products(weight.array, windows, dropout).all_steps(spatial.with_channels_last(v, self.data_format, axis=2))
             for weight, windows, dropout, v in pairs
-        ]
-        return sum(parts) if self.bias is None else sum(parts) + self.bias.array
+        )
+        return of_x + of_h if self.bias is None else of_x + of_h + self.bias.array
 
     def back_one_step(self, step: _Step, chance: Chance, mask: Any, d_states: Sequence[Any]) -> list[np.ndarray]:
         """The gradients of h and c before a step, from those after it; mask (N, 1) or None."""
