@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from gatewise.training.callbacks.base import Callback
 from gatewise.training.snapshot import Snapshot
 
@@ -55,7 +53,7 @@ class TerminateOnNaN(Callback):
         """Keep the numbers before this step, unless it was the step before that spoilt the weights."""
         if not self.diagnose or self._is_fatal:
             return
-        if self._before is not None and not _all_finite(self.model):
+        if self._before is not None and not self._before.weights_are_finite():
             self._is_fatal = True
         elif self._before is None:
             self._before = Snapshot(self.model, with_optimizer=True)
@@ -88,13 +86,3 @@ class TerminateOnNaN(Callback):
             return examine(self.model, samples, samples, str(self.lang), place=(epoch, batch))
         finally:
             after.put_back()
-
-
-def _all_finite(model: Any) -> bool:
-    """True if every trainable weight is; a finite sum proves it without a temporary array."""
-    with np.errstate(all="ignore"):
-        for variable in model.trainable_variables:
-            array = variable.array
-            if not (math.isfinite(array.sum(dtype=np.float64)) or np.isfinite(array).all()):
-                return False
-    return True
