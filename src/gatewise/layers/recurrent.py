@@ -39,7 +39,7 @@ class RNN(SequenceLayer):
         time_major: inputs and outputs are (T, N, ...) instead of (N, T, ...).
         remat_steps: k, for training in little memory: keep the states of every k-th step only, and compute the steps
             between them again on the way back.  Outputs are the same, gradients up to rounding; it takes about a third
-            more time, and least memory near k = sqrt(T).  May be set later too, `layer.remat_steps = 300`.
+            more time, and least memory near k = sqrt(T / 5).  May be set later too, `layer.remat_steps = 300`.
 
     Called with `layer(sequences, initial_state=None, mask=None, training=False)`.  A masked step keeps the states.  The
     mask that comes with the sequences counts whether states are given or not (Keras 3 loses it where they are).
