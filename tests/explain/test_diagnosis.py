@@ -142,6 +142,7 @@ def test_the_first_step_that_overflows_is_that_of_the_twin(wrapped):
     assert (origin.stage, origin.gate, origin.step, origin.sample) == ("forward", "h", step, sample)
     assert origin.unit == int(np.argmax(~np.isfinite(h[sample, step]))) == 1
     assert origin.layer == (f"{model.layers[0].name}/{run.name}" if wrapped else run.name)
+    assert (origin.weight, origin.largest) == (run.recurrent_kernel.path, 1000)
     assert "bounded_activation" in [a.kind for a in diagnosis.advice]
     assert f"time step {step}, sample {sample}, unit 1" in " ".join(str(diagnosis).split())
 

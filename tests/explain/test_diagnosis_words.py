@@ -48,7 +48,19 @@ def test_every_finding_and_advice_has_words(lang):
         assert "lstm" in text or kind in ("gradient_small",), kind
         assert "{" not in text and (lang == "en" or text != diagnosis_phrases.finding_text(finding, english)), kind
     for stage in ("data", "weight", "forward", "loss", "gradient", "update"):
-        origin = Origin(stage, "lstm", gate="f", step=3, sample=1, unit=2, index=(1, 3), epoch=0, batch=7, largest=2.0)
+        origin = Origin(
+            stage,
+            "lstm",
+            gate="f",
+            step=3,
+            sample=1,
+            unit=2,
+            index=(1, 3),
+            epoch=0,
+            batch=7,
+            weight="lstm/kernel",
+            largest=2.0,
+        )
         text = diagnosis_phrases.origin_text(origin, words)
         assert "7" in text and (lang == "en" or text != diagnosis_phrases.origin_text(origin, english))
     source = open(diagnosis_advice.__file__, encoding="utf-8").read()

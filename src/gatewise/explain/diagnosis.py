@@ -40,6 +40,7 @@ from gatewise.training.snapshot import Snapshot
 from gatewise.training.sources.iterable_batches import is_iterable_of_batches
 
 SAMPLES = 256
+_OF_ALL_DATA = ("features_constant", "targets_constant", "classes_unbalanced")
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,8 @@ def examine(
     """
     batch = model._padded_batch(examined) if examined.is_ragged else examined
     of_data = data_findings(model, whole)
+    if place is not None:  # what holds for one batch need not hold for the data
+        of_data = [finding for finding in of_data if finding.kind not in _OF_ALL_DATA]
     of_weights = list(diagnosis_step.bad_weights(model))
     with observing.watching() as watch:
         step = diagnosis_step.run_step(model, batch)

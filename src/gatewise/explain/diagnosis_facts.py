@@ -48,7 +48,8 @@ class Origin:
         step: time step, from 0, in the order in which the layer reads; None where there is none.
         sample, unit: in the examined samples, from 0.   index: the place in the array.
         value: "nan", "inf" or "-inf".   count: how many numbers of that array are not finite.
-        largest: where it is the loss, the largest absolute value of an output.
+        weight: for a layer the path of its largest weight.
+        largest: the largest absolute value in that weight; for the loss that of an output.
         epoch, batch: of the training, from 0, where a callback stopped one.
     """
 
@@ -62,6 +63,7 @@ class Origin:
     index: tuple[int, ...] = ()
     value: str = "nan"
     count: int = 1
+    weight: str | None = None
     largest: float | None = None
     epoch: int | None = None
     batch: int | None = None

@@ -200,6 +200,9 @@ def origin_text(origin: Origin, words: Words) -> str:
         where=origin.where, index=list(origin.index), value=origin.value, count=origin.count, gate=of_gate,
         largest=number(origin.largest), place=_place(origin, words),
     )  # fmt: skip
+    if origin.weight is not None:
+        of_weight = _("The largest weight of that layer is {largest}, in {weight}.")
+        text = words.joined(text, of_weight.format(largest=number(origin.largest), weight=origin.weight))
     if origin.epoch is None:
         return text
     return words.joined(_("In epoch {epoch}, batch {batch} (counted from 0):").format(

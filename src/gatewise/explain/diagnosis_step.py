@@ -97,9 +97,14 @@ def first_in_step(step: Step, model: Any) -> Origin | None:
 
 def _in_output(call: Call, index: tuple[int, ...], value: str, count: int) -> Origin:
     timed = len(index) == 3
+    sizes = [
+        (float(np.abs(v.array).max()), v.path) for v in call.layer.weights if v.size and v.dtype.startswith("float")
+    ]
+    largest, weight = max(sizes, default=(None, None))
     return Origin(
         "forward", call.path, call.path, step=index[1] if timed else None, sample=index[0] if index else None,
         unit=index[-1] if len(index) > 1 else None, index=index, value=value, count=count,
+        weight=weight, largest=largest,
     )  # fmt: skip
 
 
