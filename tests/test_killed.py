@@ -142,6 +142,7 @@ DATA = {
     "loader, short epochs": lambda: {"x": Loader(), "y": None, "batch_size": None, "steps_per_epoch": 3},
     "a file": lambda: {"x": InAFile()},
     "generator": lambda: {"x": endless(), "y": None, "batch_size": None, "steps_per_epoch": 4},
+    "validation by a generator": lambda: {"validation_data": endless(), "validation_steps": 2},
 }
 
 

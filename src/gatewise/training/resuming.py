@@ -34,6 +34,7 @@ def captured(run: Any, epoch: int, batches: int) -> tuple[dict[str, Any], Arrays
         "batches": batches,
         "stop": bool(model.stop_training),
         "data": run.batches.position(),
+        "held_out": run.held_out.drawn() if hasattr(run.held_out, "drawn") else 0,
         "random": random.state(),
         "seeds": [seeds.state() for seeds in seed_generators(model)],
         "weights": [v.numpy() for v in model.weights],
@@ -75,6 +76,8 @@ def restore(run: Any, told: dict[str, Any], arrays: Arrays, source: Any) -> None
             setattr(callback, name, value)
     random.set_state(state["random"])
     run.batches.resume(state["data"])
+    if state.get("held_out"):
+        run.held_out.skip(state["held_out"])
     model.stop_training = state["stop"]
     run.resume_at(state["epoch"], state["batches"])
 

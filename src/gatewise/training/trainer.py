@@ -231,7 +231,7 @@ class _Run:
         self._was_stopped = False
         self.before_end: list[Callable[[], None]] = []  # what callbacks have to do before the weights are final
         self.batch: Any = None  # the one under way, for callbacks that look at it
-        self._held_out = held_out
+        self.held_out = held_out
         self._validation_freq = validation_freq
         self._heard, self._progress = heard, progress
         for callback in self.callbacks:
@@ -249,7 +249,7 @@ class _Run:
         model.stop_training = False
         self._first = first
         self._heard.call("on_train_begin")
-        with self._progress, self.batches, self._held_out or nullcontext(), finishing_the_step() as interrupted:
+        with self._progress, self.batches, self.held_out or nullcontext(), finishing_the_step() as interrupted:
             for epoch in range(self._first, end):
                 if self._was_stopped and not self._begun:  # the run that goes on here had come to its end
                     break
@@ -279,8 +279,8 @@ class _Run:
             data.warn_of_end(0, self.batches.steps)
             return None
         logs = model._logs()
-        if self._held_out is not None and _validates(epoch, self._validation_freq):
-            model._evaluate_batches(self._held_out, heard, after_each=interrupted)
+        if self.held_out is not None and _validates(epoch, self._validation_freq):
+            model._evaluate_batches(self.held_out, heard, after_each=interrupted)
             logs.update((f"val_{key}", value) for key, value in model._logs().items())
         progress.end_epoch(done, logs)
         heard.call("on_epoch_end", epoch, logs=dict(logs))  # what callbacks add to it is the epoch's alone

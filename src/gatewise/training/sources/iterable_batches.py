@@ -51,6 +51,7 @@ class IterableBatches(Closing):
         self._running: Iterator[Any] | None = None
         self._order: Sequence[int] | None = None
         self._taken = 0
+        self._drawn = 0
         self._stream: Sequence[int] = ()
         self._warned = False
         self._limit = steps
@@ -72,6 +73,16 @@ class IterableBatches(Closing):
             with random.replayed(position["stream"]):
                 self._begin_pass(position["done"])
 
+    def drawn(self) -> int:
+        """How many batches were drawn in all from a source that has no beginning to go back to; 0 for others."""
+        return 0 if self._can_begin_anew() else self._drawn
+
+    def skip(self, batches: int) -> None:
+        """Draw so many batches for nothing: those that were `drawn` before."""
+        self._drawn = batches
+        for _ in itertools.islice(iter(self._source), batches) if batches else ():
+            pass
+
     def epoch(self, begun: int = 0) -> Iterator[Batch]:
         """The batches of one epoch; it goes on where the epoch before stopped.
 
@@ -87,6 +98,7 @@ class IterableBatches(Closing):
         with self._closed_at_the_end(() if is_over else self._items_of_epoch(begun, goes_on)) as items:
             for item in items:
                 self._taken += 1
+                self._drawn += 1
                 if self._taken == self._in_a_pass and self._can_begin_anew():
                     self._running = None
                 yield self._as_batch(item)
