@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gatewise.data import Part, windows
+from gatewise.data.scaling import Scale
 from gatewise.demo import DemoError
 from gatewise.demo.series import Series, place_text
 
@@ -85,20 +87,23 @@ def make_task(series: Series, length: int) -> Task:
             f"{needed} are needed."
         )
     ends = n - n_test - n_validation, n - n_test
-    known = series.values[: ends[0]]
-    mean, deviation = float(known.mean()), float(known.std())
-    if deviation == 0:
+    if np.ptp(series.values[: ends[0]]) == 0:
         raise DemoError(
             f"column {series.name!r} of {series.source} does not change in its first {ends[0]} rows: nothing to learn."
         )
-    scaled = (series.values - mean) / deviation
-    every = np.lib.stride_tricks.sliding_window_view(scaled, length)
+    cut = windows(
+        {"row": np.arange(n), "value": series.values}, inputs="value", targets="value", steps_in=length, time="row",
+        split={"validation": ends[0], "test": ends[1]}, history=True, dtype="float64",
+    )  # fmt: skip
+    scale = cut.scaler.inputs
+    assert isinstance(scale, Scale)  # it is not an object of somebody's own
+    parts = [_windows_of(part) for part in cut.parts.values()]
+    return Task(series, length, float(scale.centre[0]), float(scale.spread[0]), *parts)
 
-    def part(begin: int, end: int) -> Windows:
-        rows = np.arange(begin, end)
-        return Windows(every[rows - length], scaled[rows], rows)
 
-    return Task(series, length, mean, deviation, part(length, ends[0]), part(*ends), part(ends[1], n))
+def _windows_of(part: Part) -> Windows:
+    x, y = part.arrays()
+    return Windows(x[:, :, 0], y[:, 0], part.target_rows[:, 0])
 
 
 def rows_needed(length: int) -> int:
