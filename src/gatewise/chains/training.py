@@ -26,6 +26,9 @@ class TrainingSteps:
         self._native, self._others = native, others
         self._objective, self._optimizer, self._store = model._objective, model.optimizer, model._store
 
+    def __reduce__(self) -> tuple:
+        return type(None), ()  # a copy of the model makes its own
+
     def step(self, model: Any, x: Any, y: Any) -> float | None:
         """One step on a batch, counted into the running means: the loss; None where the general way is to be gone."""
         if model.optimizer is not self._optimizer or model._objective is not self._objective:
