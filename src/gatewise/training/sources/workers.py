@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 def made_ahead(make: Callable[[Any], Any], keys: Iterable[Any], workers: int, ahead: int) -> Iterator[Any]:
@@ -17,6 +19,8 @@ def made_ahead(make: Callable[[Any], Any], keys: Iterable[Any], workers: int, ah
         workers: how many threads.
         ahead: how many results wait at most.
     """
+    from concurrent.futures import ThreadPoolExecutor  # not a short thing to load, for what few ask for
+
     waiting: deque[Future[Any]] = deque()
     pool = ThreadPoolExecutor(workers, "gatewise-data")
     try:
