@@ -82,7 +82,10 @@ def _bad_data(model: Any, finding: Finding) -> Suggestions:
 def _large_inputs(model: Any, finding: Finding) -> Suggestions:
     name = finding.where
     return [
-        ("scale_inputs", f"scale = gatewise.layers.Normalization(); scale.adapt({name})   # the model's first layer")
+        (
+            "scale_inputs",
+            f"scale = gatewise.layers.Normalization(); scale.adapt({name})   # Sequential([Input(...), scale, ...])",
+        )
     ]
 
 
@@ -116,9 +119,7 @@ def _softmax_of_one(model: Any, finding: Finding) -> Suggestions:
 
 
 def _activation_twice(model: Any, finding: Finding) -> Suggestions:
-    return [
-        ("no_activation", "gatewise.layers.Dense(...)   # without activation, or the loss without from_logits=True")
-    ]
+    return [("no_activation", "gatewise.layers.Dense(..., activation=None)")]
 
 
 def _activation_missing(model: Any, finding: Finding) -> Suggestions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ _LINES = (
 _INSIDE, _AT_THE_ENDS = "#b8cfe5", "#0b4f8a"
 _SHOWN_LAYERS = 8
 _MARKS = 16  # on a line at most
-_CHINESE = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "SimHei",
-            "Microsoft YaHei", "PingFang SC", "Arial Unicode MS")  # fmt: skip
+_CHINESE = ("notosanscjk-regular", "notosanssc", "notosanscjksc-regular", "sourcehansans", "wqy-", "simhei", "msyh",
+            "pingfang", "arial unicode")  # fmt: skip
+"""How the names of files with Chinese characters begin."""
 
 
 def drawn(diagnosis: Any, path: Any = None) -> Any:
@@ -56,8 +58,7 @@ def drawn(diagnosis: Any, path: Any = None) -> Any:
         for plot in plots[len(one.gates) :]:
             plot.set_axis_off()
     if font is not None:
-        for text in figure.findobj(lambda artist: hasattr(artist, "set_fontfamily")):
-            text.set_fontfamily(font)
+        _set_font(figure, font)
     if path is not None:
         figure.savefig(path, dpi=_DOTS_PER_INCH)
     return figure
@@ -73,15 +74,27 @@ def _matplotlib() -> tuple[Any, Any]:
     return Figure, FigureCanvasAgg
 
 
-def _font_for(lang: str) -> tuple[str, list[str] | None]:
-    """The language to draw in and its fonts: English where a language's characters are in no font."""
+def _font_for(lang: str) -> tuple[str, str | None]:
+    """The language to draw in and a font file for it: English where its characters are in no font.
+
+    The files are looked for: matplotlib's own list may be older than a font.
+    """
     if lang != "zh":
         return lang, None
     from matplotlib import font_manager
 
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    found = [name for name in _CHINESE if name in installed]
-    return ("zh", [found[0], "DejaVu Sans"]) if found else ("en", None)
+    files = sorted(font_manager.findSystemFonts())
+    found = (path for name in _CHINESE for path in files if Path(path).name.lower().startswith(name))
+    file = next(found, None)
+    return ("en", None) if file is None else ("zh", file)
+
+
+def _set_font(figure: Any, file: str) -> None:
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_fontproperties(FontProperties(fname=file, size=text.get_fontsize()))
 
 
 def _draw_gradients(plot: Any, layers: Sequence[RecurrentFacts], words: Words) -> None:
