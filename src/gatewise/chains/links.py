@@ -81,6 +81,7 @@ def input_type(root: Any) -> np.dtype:
 
 def input_shape(root: Any) -> tuple | None:
     """The shape of what goes in, of 2 axes or of 3; None for a root that takes something else."""
+    shape: tuple
     if root.is_model:
         inputs = root.inputs
         if len(inputs) != 1 or isinstance(root._input_tree, dict) or not isinstance(root._output_tree, SymbolicTensor):
@@ -132,22 +133,21 @@ def _is_plain(layer: Any) -> bool:
 
 
 def _link(layer: Any, dtype: np.dtype, timed: bool, features: int) -> Link | None:
-    if not _is_plain(layer) or (layer._array_type != dtype and type(layer) is not Identity):
+    if not _is_plain(layer) or layer._array_type != dtype:
         return None
-    if type(layer) is TimeDistributed and timed and type(layer.layer) is Dense and _is_plain(layer.layer):
-        layer = layer.layer
-        if layer._array_type != dtype:
-            return None
-    if type(layer) in _NOISE:
-        return Link(None, timed, features, trains=layer._seeds is None)
-    if type(layer) is Identity:
-        return Link(None, timed, features)
-    if type(layer) is Activation:
+    kind = type(layer)
+    if kind is TimeDistributed:
+        inner = layer.layer
+        is_dense = timed and type(inner) is Dense and _is_plain(inner) and inner._array_type == dtype
+        return _dense(inner, timed, features) if is_dense else None
+    if kind is Identity or kind in _NOISE:
+        return Link(None, timed, features, trains=kind is Identity or layer._seeds is None)
+    if kind is Activation:
         finish = _finish(layer.activation)
         return None if finish is None else Link(("activation", 0, *finish), timed, features)
-    if type(layer) is Dense:
+    if kind is Dense:
         return _dense(layer, timed, features)
-    return _recurrent(layer, features) if type(layer) in _RECURRENT and timed else None
+    return _recurrent(layer, features) if kind in _RECURRENT and timed else None
 
 
 def _finish(activation: Any) -> tuple[str, bool] | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gatewise import config
 from gatewise.chains.links import Link, links_of
 from gatewise.chains.prediction import chain_of
@@ -20,10 +22,11 @@ class TrainingSteps:
         others: the metrics that are not the native object's.
     """
 
-    __slots__ = ("_native", "_objective", "_optimizer", "_others", "_store")
+    __slots__ = ("_native", "_objective", "_of_classes", "_optimizer", "_others", "_store")
 
     def __init__(self, model: Any, native: TrainingChain, others: list[Any]) -> None:
         self._native, self._others = native, others
+        self._of_classes = model._objective.losses[0].mean_score.of_classes
         self._objective, self._optimizer, self._store = model._objective, model.optimizer, model._store
 
     def __reduce__(self) -> tuple:
@@ -34,8 +37,10 @@ class TrainingSteps:
         if model.optimizer is not self._optimizer or model._objective is not self._objective:
             model._training = None
             return None
-        others = self._others
-        found: Any = self._native.step(x, y, bool(others))
+        others, numbers = self._others, y
+        if not self._of_classes and type(y) is np.ndarray and y.dtype.kind in "iub":
+            numbers = y.astype(self._store.dtype)
+        found: Any = self._native.step(x, numbers, bool(others))
         if found is None:
             if model._store is not self._store or not self._native.is_current():
                 model._training = None
@@ -57,11 +62,19 @@ class TrainingSteps:
             model.reset_metrics()
         else:
             self._native.reset()
-        loss = self.step(model, x, y)
+        loss = self.step(model, self._in_type(x), self._in_type(y))
         if loss is None:
             return None
         results = list(model._logs().values()) if self._others else self._native.results()
         return loss, results[0] if len(results) == 1 else results
+
+    def _in_type(self, given: Any) -> Any:
+        """An array of floats in the model's type."""
+        own = self._store.dtype
+        if type(given) is not np.ndarray or given.dtype is own or given.dtype.kind != "f":
+            return given
+        with np.errstate(over="ignore"):  # as `data.as_array` does
+            return given.astype(own)
 
 
 def notice_step(model: Any) -> None:

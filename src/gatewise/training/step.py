@@ -208,6 +208,13 @@ class Stepping(Preparing):
         is_ragged = any(isinstance(x, Ragged) for x in arrays)
         return self._nested(apart_from(arrays, self._outputs_of(Batch(arrays, None, None, structure, is_ragged))))
 
+    def _predicted_at_once(self, x: Any, batch_size: Any) -> Any:
+        """What `predict` returns where one ordinary batch holds all samples and a chain takes it; else None."""
+        if type(x) is not np.ndarray or not x.ndim or type(batch_size) is not int or not 0 < len(x) <= batch_size:
+            return None
+        is_ordinary = x.dtype.kind == "f" and self.inputs[0].shape[0] is None and np.isfinite(x).all()
+        return self._chain(x) if is_ordinary else None
+
     def _single_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Batch:
         batch = self._checked_batch(x, y, sample_weight, class_weight)
         self.reset_metrics()

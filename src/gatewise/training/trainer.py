@@ -184,6 +184,11 @@ class Trainer(GeneratorMethods, CustomSteps):
 
         `verbose="auto"` prints nothing.
         """
+        if self._chain is not None and callbacks is None and steps is None and verbose in ("auto", 0):
+            y = self._predicted_at_once(x, 32 if batch_size is None else batch_size)
+            if y is not None:
+                self.stop_predicting = False
+                return y
         chosen = listed(callbacks)
         quiet = isinstance(verbose, str) and verbose == "auto"
         shown, progress = _progress(0 if quiet else verbosity(verbose), None, chosen)
