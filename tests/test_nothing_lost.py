@@ -79,6 +79,9 @@ def test_a_folder_that_is_a_file(tmp_path):
             model.fit(X, Y, verbose=0, callbacks=[chosen])
     with pytest.raises(OSError, match="CSVLogger: .*log.csv could not be written: .*Nothing was written.*give another"):
         model.fit(X, Y, verbose=0, callbacks=[callbacks.CSVLogger(below / "log.csv")])
+    pytest.importorskip("tensorboardX")
+    with pytest.raises(OSError, match="TensorBoard: .*below could not be written: .* What was written before is there"):
+        model.fit(X, Y, verbose=0, callbacks=[callbacks.TensorBoard(below)])
     for write, name in [(model.save, "m.keras"), (model.save_weights, "m.weights.h5")]:
         with pytest.raises(FileNotFoundError, match="The folder .*below does not exist"):
             write(below / name)

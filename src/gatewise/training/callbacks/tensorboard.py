@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from gatewise.training.callbacks.base import Callback
+from gatewise.training.callbacks.on_disk import told as told_in_full
 
 _GATE_BINS = 50
+
+
+def _telling_where(hook: Callable[..., None]) -> Callable[..., None]:
+    """A hook whose errors of writing say which folder it is, what is there and what to do."""
+
+    @functools.wraps(hook)
+    def run(self: TensorBoard, *args: Any, **kwargs: Any) -> None:
+        try:
+            hook(self, *args, **kwargs)
+        except OSError as error:
+            if error.errno is None or not str(error.filename or self.log_dir).startswith(self.log_dir):
+                raise
+            raise told_in_full(error, self.log_dir, "TensorBoard", "What was written before is there") from error
+
+    return run
 
 
 class TensorBoard(Callback):
@@ -83,6 +101,7 @@ class TensorBoard(Callback):
         self._batch_began = self._epoch_began = 0.0
         self._iterations_before = 0
 
+    @_telling_where
     def on_train_begin(self, logs: Any = None) -> None:
         self._train_batch = 0
         if self.trace_data is not None:
@@ -100,6 +119,7 @@ class TensorBoard(Callback):
         self._train_batch += 1
         self._batch_began = time.perf_counter()
 
+    @_telling_where
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self.update_freq == "epoch" or self._train_batch % self.update_freq:
             return
@@ -108,6 +128,7 @@ class TensorBoard(Callback):
             told["steps_per_second"] = 1 / (time.perf_counter() - self._batch_began)
         self._scalars("train", "batch_", told, self._train_batch)
 
+    @_telling_where
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = logs or {}
         trained = {name: value for name, value in logs.items() if not name.startswith("val_")}
@@ -128,6 +149,7 @@ class TensorBoard(Callback):
         for writer in self._writers.values():
             writer.flush()
 
+    @_telling_where
     def on_test_end(self, logs: Any = None) -> None:
         if self.model.optimizer is None:
             return
@@ -135,6 +157,7 @@ class TensorBoard(Callback):
         self._scalars("validation", "evaluation_", told, int(self.model.optimizer.iterations))
         self._writers["validation"].flush()
 
+    @_telling_where
     def on_train_end(self, logs: Any = None) -> None:
         for writer in self._writers.values():
             writer.close()
