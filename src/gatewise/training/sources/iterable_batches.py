@@ -48,7 +48,7 @@ class IterableBatches(Closing):
             )
         self._shuffle = bool(shuffle) and self._indexed and self._in_a_pass is not None
         self._workers, self._ahead = _workers_of(source) if self._indexed else (0, 0)
-        self._running: Iterator[Any] | None = None
+        self._running: _Returnable | None = None
         self._order: Sequence[int] | None = None
         self._taken = 0
         self._drawn = 0
@@ -102,6 +102,7 @@ class IterableBatches(Closing):
                 if self._taken == self._in_a_pass and self._can_begin_anew():
                     self._running = None
                 yield self._as_batch(item)
+                item = None  # noqa: PLW2901  (let go of before the next one is made)
                 taken += 1
                 if taken == self._limit:
                     break
@@ -117,13 +118,13 @@ class IterableBatches(Closing):
         """Go to the source's beginning, or to the item after the first few."""
         self._taken, self._stream = skipped, random.state()
         if not self._indexed:
-            self._running = itertools.islice(iter(self._source), skipped, None)
+            self._running = _Returnable(itertools.islice(iter(self._source), skipped, None))
             return
         n = self._in_a_pass = _length(self._source)
         if self._limit is None:
             self.steps = n
         self._order = random.next_generator().permutation(n).tolist() if self._shuffle and n else None
-        self._running = map(self._source.__getitem__, self._numbers(skipped))
+        self._running = _Returnable(map(self._source.__getitem__, self._numbers(skipped)))
 
     def _numbers(self, first: int, end: int | None = None) -> Iterable[int]:
         """The numbers of the batches of this pass, from the one in place `first` to before place `end`."""
@@ -144,7 +145,7 @@ class IterableBatches(Closing):
         """The rest of a pass; another pass where the epoch before took exactly all there was."""
         running: Any = self._running
         for item in running:
-            self._running = itertools.chain([item], running)
+            running.give_back(item)
             break
         else:
             if self._can_begin_anew():
@@ -209,6 +210,20 @@ def _is_endless(source: Any, indexed: bool) -> bool:
     if hasattr(source, "cardinality"):  # tensorflow's datasets: -1 is without end, -2 unknown
         return int(source.cardinality()) == -1
     return indexed or isinstance(source, itertools.cycle | itertools.count | itertools.repeat)
+
+
+class _Returnable(Iterator[Any]):
+    """An iterator that takes one item back, to give it once more."""
+
+    def __init__(self, items: Iterator[Any]) -> None:
+        self._items = items
+        self._returned: list[Any] = []
+
+    def __next__(self) -> Any:
+        return self._returned.pop() if self._returned else next(self._items)
+
+    def give_back(self, item: Any) -> None:
+        self._returned.append(item)
 
 
 def _workers_of(source: Any) -> tuple[int, int]:
