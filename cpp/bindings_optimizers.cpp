@@ -10,11 +10,14 @@ struct Flat {
     FloatType type;
     Array w, g, states[3];
     double more[4] = {};
+    double scale = 1, limit = 0, keep = 1;
 
     Flat(const char* name, nb::handle w_, nb::handle g_) : function(name) {
         w = read_flat(function, type, "w", w_, -1, true);
         g = read_flat(function, type, "g", g_, w.size(), false);
     }
+    // What is done to g and w before the formula.
+    void first(double scale_, double limit_, double keep_) { scale = scale_, limit = limit_, keep = keep_; }
     void state(int i, const char* name, nb::handle value) {
         if (!value.is_none()) states[i] = read_flat(function, type, name, value, w.size(), true);
     }
@@ -31,7 +34,9 @@ struct Flat {
                 g.as<T>(), {states[0].as<T>(), states[1].as<T>(), states[2].as<T>()},
                 rate,      decay1,
                 decay2,    epsilon,
-                nesterov,  {more[0], more[1], more[2], more[3]}};
+                nesterov,  {more[0], more[1], more[2], more[3]},
+                scale,     limit,
+                keep};
     }
 };
 
@@ -45,10 +50,15 @@ void run(const Flat& flat, Choose choose, double rate, double decay1, double dec
                     [&] { choose(of<T>(kernels()))(flat.step<T>(rate, decay1, decay2, epsilon, nesterov)); });
     });
 }
+// The arguments of what is done to g and w before the formula: see Optimizer in kernels.h.
+#define GATEWISE_FIRST "scale"_a = 1.0, "limit"_a = 0.0, "keep"_a = 1.0
+#define GATEWISE_FIRST_SIGNATURE ", scale: float = 1.0, limit: float = 0.0, keep: float = 1.0"
 #define GATEWISE_KERNEL(name) [](const auto& table) { return table.name; }
 
-void sgd_step(nb::handle w, nb::handle g, double lr, double momentum, nb::handle velocity, bool nesterov) {
+void sgd_step(nb::handle w, nb::handle g, double lr, double momentum, nb::handle velocity, bool nesterov,
+              double scale, double limit, double keep) {
     Flat flat("sgd_step", w, g);
+    flat.first(scale, limit, keep);
     flat.state(0, "velocity", velocity);
     if (momentum != 0 && velocity.is_none())
         throw nb::value_error("sgd_step: momentum needs the array velocity");
@@ -56,8 +66,10 @@ void sgd_step(nb::handle w, nb::handle g, double lr, double momentum, nb::handle
 }
 
 void rmsprop_step(nb::handle w, nb::handle g, nb::handle mean_square, double lr, double rho, double epsilon,
-                  double momentum, nb::handle velocity, nb::handle mean) {
+                  double momentum, nb::handle velocity, nb::handle mean, double scale, double limit,
+                  double keep) {
     Flat flat("rmsprop_step", w, g);
+    flat.first(scale, limit, keep);
     flat.needed(0, "mean_square", mean_square);
     flat.state(1, "velocity", velocity);
     flat.state(2, "mean", mean);
@@ -67,8 +79,9 @@ void rmsprop_step(nb::handle w, nb::handle g, nb::handle mean_square, double lr,
 }
 
 void adam_step(nb::handle w, nb::handle g, nb::handle m, nb::handle v, double alpha, double beta_1,
-               double beta_2, double epsilon, nb::handle v_hat) {
+               double beta_2, double epsilon, nb::handle v_hat, double scale, double limit, double keep) {
     Flat flat("adam_step", w, g);
+    flat.first(scale, limit, keep);
     if (m.is_none() || v.is_none()) throw nb::value_error("adam_step: m and v must be arrays, got None");
     flat.state(0, "m", m);
     flat.state(1, "v", v);
@@ -76,31 +89,37 @@ void adam_step(nb::handle w, nb::handle g, nb::handle m, nb::handle v, double al
     run(flat, GATEWISE_KERNEL(adam), alpha, beta_1, beta_2, epsilon);
 }
 
-void adagrad_step(nb::handle w, nb::handle g, nb::handle sum, double lr, double epsilon) {
+void adagrad_step(nb::handle w, nb::handle g, nb::handle sum, double lr, double epsilon, double scale,
+                  double limit, double keep) {
     Flat flat("adagrad_step", w, g);
+    flat.first(scale, limit, keep);
     flat.needed(0, "sum", sum);
     run(flat, GATEWISE_KERNEL(adagrad), lr, 0, 0, epsilon);
 }
 
 void adadelta_step(nb::handle w, nb::handle g, nb::handle mean_square, nb::handle mean_step, double lr,
-                   double rho, double epsilon) {
+                   double rho, double epsilon, double scale, double limit, double keep) {
     Flat flat("adadelta_step", w, g);
+    flat.first(scale, limit, keep);
     flat.needed(0, "mean_square", mean_square);
     flat.needed(1, "mean_step", mean_step);
     run(flat, GATEWISE_KERNEL(adadelta), lr, rho, 0, epsilon);
 }
 
 void adamax_step(nb::handle w, nb::handle g, nb::handle m, nb::handle u, double alpha, double beta_1,
-                 double beta_2, double epsilon) {
+                 double beta_2, double epsilon, double scale, double limit, double keep) {
     Flat flat("adamax_step", w, g);
+    flat.first(scale, limit, keep);
     flat.needed(0, "m", m);
     flat.needed(1, "u", u);
     run(flat, GATEWISE_KERNEL(adamax), alpha, beta_1, beta_2, epsilon);
 }
 
 void nadam_step(nb::handle w, nb::handle g, nb::handle m, nb::handle v, double of_m, double of_g,
-                double grown, double beta_1, double beta_2, double epsilon) {
+                double grown, double beta_1, double beta_2, double epsilon, double scale, double limit,
+                double keep) {
     Flat flat("nadam_step", w, g);
+    flat.first(scale, limit, keep);
     flat.needed(0, "m", m);
     flat.needed(1, "v", v);
     flat.more[0] = of_g, flat.more[1] = grown;
@@ -108,16 +127,19 @@ void nadam_step(nb::handle w, nb::handle g, nb::handle m, nb::handle v, double o
 }
 
 void ftrl_step(nb::handle w, nb::handle g, nb::handle sum, nb::handle linear, double lr, double power,
-               double l1, double l2, double shrinkage) {
+               double l1, double l2, double shrinkage, double scale, double limit, double keep) {
     Flat flat("ftrl_step", w, g);
+    flat.first(scale, limit, keep);
     flat.needed(0, "sum", sum);
     flat.needed(1, "linear", linear);
     flat.more[0] = l1, flat.more[1] = l2, flat.more[2] = shrinkage;
     run(flat, GATEWISE_KERNEL(ftrl), lr, -power, 0, 0);
 }
 
-void lion_step(nb::handle w, nb::handle g, nb::handle m, double lr, double beta_1, double beta_2) {
+void lion_step(nb::handle w, nb::handle g, nb::handle m, double lr, double beta_1, double beta_2,
+               double scale, double limit, double keep) {
     Flat flat("lion_step", w, g);
+    flat.first(scale, limit, keep);
     flat.needed(0, "m", m);
     run(flat, GATEWISE_KERNEL(lion), lr, beta_1, beta_2, 0);
 }
@@ -132,8 +154,10 @@ void lamb_step(nb::handle w, nb::handle g, nb::handle m, nb::handle v, double lr
 }
 
 void schedule_free_adamw_step(nb::handle w, nb::handle g, nb::handle z, nb::handle v, double lr, double part,
-                              double grown, double beta_1, double beta_2, double epsilon) {
+                              double grown, double beta_1, double beta_2, double epsilon, double scale,
+                              double limit, double keep) {
     Flat flat("schedule_free_adamw_step", w, g);
+    flat.first(scale, limit, keep);
     flat.needed(0, "z", z);
     flat.needed(1, "v", v);
     flat.more[0] = part, flat.more[1] = grown;
@@ -180,6 +204,11 @@ void adafactor_step(nb::handle w, nb::handle g, nb::handle v, nb::handle r_, nb:
     });
 }
 
+void average_step(nb::handle average, nb::handle w, double momentum) {
+    Flat flat("average_step", average, w);
+    run(flat, GATEWISE_KERNEL(average), 0, momentum, 0, 0);
+}
+
 double sum_of_squares(nb::handle g_) {
     FloatType type;
     const Array g = read_flat("sum_of_squares", type, "g", g_, -1, false);
@@ -195,55 +224,64 @@ double sum_of_squares(nb::handle g_) {
 void define_classic(nb::module_& m) {
     using namespace nb::literals;
     m.def("sgd_step", &sgd_step, any("w"), any("g"), "lr"_a, "momentum"_a = 0.0, none_or("velocity"),
-          "nesterov"_a = false,
+          "nesterov"_a = false, GATEWISE_FIRST,
           nb::sig("def sgd_step(w: numpy.ndarray, g: numpy.ndarray, lr: float, momentum: float = 0.0, "
-                  "velocity: numpy.ndarray | None = None, nesterov: bool = False) -> None"));
+                  "velocity: numpy.ndarray | None = None, nesterov: bool = False" GATEWISE_FIRST_SIGNATURE
+                  ") -> None"));
     m.def("rmsprop_step", &rmsprop_step, any("w"), any("g"), any("mean_square"), "lr"_a, "rho"_a = 0.9,
-          "epsilon"_a = 1e-7, "momentum"_a = 0.0, none_or("velocity"), none_or("mean"),
+          "epsilon"_a = 1e-7, "momentum"_a = 0.0, none_or("velocity"), none_or("mean"), GATEWISE_FIRST,
           nb::sig("def rmsprop_step(w: numpy.ndarray, g: numpy.ndarray, mean_square: numpy.ndarray, lr: "
                   "float, rho: float = 0.9, "
                   "epsilon: float = 1e-7, momentum: float = 0.0, velocity: numpy.ndarray | None = None, "
-                  "mean: numpy.ndarray | None = None) -> None"));
+                  "mean: numpy.ndarray | None = None" GATEWISE_FIRST_SIGNATURE ") -> None"));
     m.def("adam_step", &adam_step, any("w"), any("g"), any("m"), any("v"), "alpha"_a, "beta_1"_a = 0.9,
-          "beta_2"_a = 0.999, "epsilon"_a = 1e-7, none_or("v_hat"),
+          "beta_2"_a = 0.999, "epsilon"_a = 1e-7, none_or("v_hat"), GATEWISE_FIRST,
           nb::sig("def adam_step(w: numpy.ndarray, g: numpy.ndarray, m: numpy.ndarray, v: numpy.ndarray, "
                   "alpha: float, "
                   "beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, v_hat: numpy.ndarray | "
-                  "None = None) -> None"));
+                  "None = None" GATEWISE_FIRST_SIGNATURE ") -> None"));
 }
 
 void define_elementwise(nb::module_& m) {
     using namespace nb::literals;
     m.def("adagrad_step", &adagrad_step, any("w"), any("g"), any("sum"), "lr"_a, "epsilon"_a = 1e-7,
+          GATEWISE_FIRST,
           nb::sig("def adagrad_step(w: numpy.ndarray, g: numpy.ndarray, sum: numpy.ndarray, lr: float, "
-                  "epsilon: float = 1e-7) -> None"));
+                  "epsilon: float = 1e-7" GATEWISE_FIRST_SIGNATURE ") -> None"));
     m.def("adadelta_step", &adadelta_step, any("w"), any("g"), any("mean_square"), any("mean_step"), "lr"_a,
-          "rho"_a = 0.95, "epsilon"_a = 1e-7,
+          "rho"_a = 0.95, "epsilon"_a = 1e-7, GATEWISE_FIRST,
           nb::sig("def adadelta_step(w: numpy.ndarray, g: numpy.ndarray, mean_square: numpy.ndarray, "
-                  "mean_step: numpy.ndarray, lr: float, rho: float = 0.95, epsilon: float = 1e-7) -> None"));
+                  "mean_step: numpy.ndarray, lr: float, rho: float = 0.95, epsilon: float = "
+                  "1e-7" GATEWISE_FIRST_SIGNATURE ") -> None"));
     m.def("adamax_step", &adamax_step, any("w"), any("g"), any("m"), any("u"), "alpha"_a, "beta_1"_a = 0.9,
-          "beta_2"_a = 0.999, "epsilon"_a = 1e-7,
+          "beta_2"_a = 0.999, "epsilon"_a = 1e-7, GATEWISE_FIRST,
           nb::sig("def adamax_step(w: numpy.ndarray, g: numpy.ndarray, m: numpy.ndarray, u: numpy.ndarray, "
                   "alpha: float, "
-                  "beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7) -> None"));
+                  "beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7" GATEWISE_FIRST_SIGNATURE
+                  ") -> None"));
     m.def("nadam_step", &nadam_step, any("w"), any("g"), any("m"), any("v"), "of_m"_a, "of_g"_a, "grown"_a,
-          "beta_1"_a = 0.9, "beta_2"_a = 0.999, "epsilon"_a = 1e-7,
+          "beta_1"_a = 0.9, "beta_2"_a = 0.999, "epsilon"_a = 1e-7, GATEWISE_FIRST,
           nb::sig("def nadam_step(w: numpy.ndarray, g: numpy.ndarray, m: numpy.ndarray, v: numpy.ndarray, "
                   "of_m: float, of_g: float, grown: float, "
-                  "beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7) -> None"));
+                  "beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7" GATEWISE_FIRST_SIGNATURE
+                  ") -> None"));
     m.def("ftrl_step", &ftrl_step, any("w"), any("g"), any("sum"), any("linear"), "lr"_a, "power"_a = -0.5,
-          "l1"_a = 0.0, "l2"_a = 0.0, "shrinkage"_a = 0.0,
+          "l1"_a = 0.0, "l2"_a = 0.0, "shrinkage"_a = 0.0, GATEWISE_FIRST,
           nb::sig("def ftrl_step(w: numpy.ndarray, g: numpy.ndarray, sum: numpy.ndarray, linear: "
                   "numpy.ndarray, lr: float, power: float = -0.5, "
-                  "l1: float = 0.0, l2: float = 0.0, shrinkage: float = 0.0) -> None"));
+                  "l1: float = 0.0, l2: float = 0.0, shrinkage: float = 0.0" GATEWISE_FIRST_SIGNATURE
+                  ") -> None"));
     m.def("lion_step", &lion_step, any("w"), any("g"), any("m"), "lr"_a, "beta_1"_a = 0.9, "beta_2"_a = 0.99,
+          GATEWISE_FIRST,
           nb::sig("def lion_step(w: numpy.ndarray, g: numpy.ndarray, m: numpy.ndarray, lr: float, "
-                  "beta_1: float = 0.9, beta_2: float = 0.99) -> None"));
+                  "beta_1: float = 0.9, beta_2: float = 0.99" GATEWISE_FIRST_SIGNATURE ") -> None"));
     m.def("schedule_free_adamw_step", &schedule_free_adamw_step, any("w"), any("g"), any("z"), any("v"),
           "lr"_a, "part"_a, "grown"_a, "beta_1"_a = 0.9, "beta_2"_a = 0.999, "epsilon"_a = 1e-8,
+          GATEWISE_FIRST,
           nb::sig("def schedule_free_adamw_step(w: numpy.ndarray, g: numpy.ndarray, z: numpy.ndarray, "
                   "v: numpy.ndarray, lr: float, part: float, grown: float, "
-                  "beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8) -> None"));
+                  "beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8" GATEWISE_FIRST_SIGNATURE
+                  ") -> None"));
 }
 
 }  // namespace
@@ -263,6 +301,8 @@ void define_optimizers(nb::module_& m) {
                   "r: numpy.ndarray | None = None, c: numpy.ndarray | None = None, rho: float = 0.001, "
                   "decay: float = 0.0, epsilon_1: float = 1e-30, epsilon_2: float = 1e-3, "
                   "threshold: float = 1.0) -> None"));
+    m.def("average_step", &average_step, any("average"), any("w"), "momentum"_a,
+          nb::sig("def average_step(average: numpy.ndarray, w: numpy.ndarray, momentum: float) -> None"));
     m.def("sum_of_squares", &sum_of_squares, any("g"),
           nb::sig("def sum_of_squares(g: numpy.ndarray) -> float"));
 }

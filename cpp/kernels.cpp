@@ -70,6 +70,7 @@ static constexpr KernelsOf<T> table() {
             lamb<T>,
             schedule_free_adamw<T>,
             adafactor<T>,
+            average<T>,
             sum_of_squares<T>,
             softmax_forward<T>,
             softmax_backward<T>,

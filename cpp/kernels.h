@@ -238,6 +238,9 @@ struct Optimizer {
     double rate, decay1, decay2, epsilon;
     bool nesterov;
     double more[4];  // what else a formula needs: see optimizers.h
+    // What comes first: g is multiplied by scale, kept within [-limit, limit] (0: no limit), w multiplied by
+    // keep.
+    double scale = 1, limit = 0, keep = 1;
 };
 
 // One Adafactor step of a variable seen as `stacked` matrices (rows, columns); as one row where r and c are
@@ -314,6 +317,7 @@ struct KernelsOf {
     void (*lamb)(const Optimizer<T>&);
     void (*schedule_free_adamw)(const Optimizer<T>&);
     void (*adafactor)(const Adafactor<T>&);
+    void (*average)(const Optimizer<T>&);
     double (*sum_of_squares)(const T*, std::ptrdiff_t size);
     void (*softmax_forward)(const T* x, T* y, std::ptrdiff_t rows, std::ptrdiff_t columns);
     void (*softmax_backward)(const T* dy, const T* y, T* dx, std::ptrdiff_t rows, std::ptrdiff_t columns);

@@ -26,15 +26,21 @@ static void sweep(Index size, F& f) {
 }
 
 // Element-by-element updates: step(w, g, s0, s1, s2) changes a vector of w and of up to three states.
+// Gradients are scaled and limited, weights decay, on the way in, so that each of the arrays is read once.
 template <class T, class Step>
 static void update(const Optimizer<T>& o, const Step& step) {
     constexpr int L = Simd<T>::kLanes;
     using V = typename Simd<T>::V;
+    const bool scaled = o.scale != 1, limited = o.limit > 0, decays = o.keep != 1;
+    const V scale = broadcast(T(o.scale)), limit = broadcast(T(o.limit)), keep = broadcast(T(o.keep));
     auto block = [&](Index begin, Index end) {
         for (Index i = begin; i < end; i += L) {
             const Index some = end - i;
             V w = load_first(o.w + i, some), s[3] = {};
-            const V g = load_first(o.g + i, some);
+            V g = load_first(o.g + i, some);
+            if (scaled) g = g * scale;
+            if (limited) g = at_most(limit, at_least(-limit, g));  // NaN stays
+            if (decays) w = w * keep;
             for (int k = 0; k < 3; ++k)
                 if (o.state[k]) s[k] = load_first(o.state[k] + i, some);
             step(w, g, s[0], s[1], s[2]);
@@ -204,6 +210,14 @@ static void schedule_free_adamw(const Optimizer<T>& o) {
         const V x = (w - rest1 * z) / beta1;
         w = rest1 * z + beta1 * ((one - part) * x + part * z);
     });
+}
+
+// w: a moving average, of which decay1 stays; g: what is averaged.
+template <class T>
+static void average(const Optimizer<T>& o) {
+    using V = typename Simd<T>::V;
+    const V momentum = broadcast(T(o.decay1)), rest = broadcast(T(1 - o.decay1));
+    update<T>(o, [&](V& w, V g, V&, V&, V&) { w = w * momentum + g * rest; });
 }
 
 // The sum of term(i) in float64: blocks are summed one by one, then their sums in order.

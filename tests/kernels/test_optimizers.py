@@ -35,9 +35,20 @@ def settings():
     yield "adafactor_step", {"rho": 0.05, "decay": 0.4}, ("v",)
 
 
+WITH_FIRST = {
+    "sgd_step", "rmsprop_step", "adam_step", "adagrad_step", "adadelta_step", "adamax_step", "nadam_step", "ftrl_step",
+    "lion_step", "schedule_free_adamw_step",
+}  # fmt: skip
+"""The steps that scale and limit gradients and decay weights in the same pass."""
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("function, scalars, states", list(settings()))
 def test_optimizer_step(instruction_set, threads, function, scalars, states, dtype):
+    _compare_steps(threads, function, scalars, states, dtype)
+
+
+def _compare_steps(threads, function, scalars, states, dtype):
     rng = np.random.default_rng(0)
     for size in (0, 1, 5, 16, 1000, 300_001):
         w = rng.normal(size=size).astype(dtype)
@@ -50,6 +61,39 @@ def test_optimizer_step(instruction_set, threads, function, scalars, states, dty
             getattr(reference, function)(twin_w, g.astype(np.float64), **twin_kept, **scalars)
         limit = {"float32": 2e-6, "float64": 1e-14}[dtype]
         assert_results_close([w, *kept.values()], [twin_w, *twin_kept.values()], limit)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "first", [{"scale": 0.3}, {"limit": 0.5}, {"keep": 0.9}, {"scale": 2.5, "limit": 1.5, "keep": 0.7}]
+)
+@pytest.mark.parametrize("function, scalars, states", [case for case in settings() if case[0] in WITH_FIRST])
+def test_what_comes_before_the_formula(instruction_set, threads, function, scalars, states, first, dtype):
+    _compare_steps(threads, function, {**scalars, **first}, states, dtype)
+
+
+@pytest.mark.parametrize("function", sorted(WITH_FIRST))
+def test_nan_passes_every_limit(instruction_set, function):
+    name, scalars, states = next(case for case in settings() if case[0] == function)
+    w, g = np.ones(9, "float32"), np.zeros(9, "float32")
+    g[3] = np.nan
+    kept = {key.rstrip("+"): np.full(9, 0.1, "float32") for key in states}
+    getattr(kernels, name)(w, g, **kept, **scalars, limit=0.5)
+    assert np.flatnonzero(np.isnan(w)).tolist() == [3]
+    assert np.isnan(g[3])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_average_step(instruction_set, threads, dtype):
+    rng = np.random.default_rng(0)
+    for size in (0, 1, 5, 1000, 300_001):
+        average, w = rng.normal(size=(2, size)).astype(dtype)
+        twin = average.astype(np.float64)
+        for step in range(3):
+            threads(1 + step)
+            kernels.average_step(average, w, 0.99)
+            reference.average_step(twin, w.astype(np.float64), 0.99)
+        assert_results_close([average], [twin], {"float32": 2e-6, "float64": 1e-14}[dtype])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

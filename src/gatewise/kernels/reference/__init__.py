@@ -29,6 +29,7 @@ from gatewise.kernels.reference.optimizers import (
     adagrad_step,
     adam_step,
     adamax_step,
+    average_step,
     ftrl_step,
     lamb_step,
     lion_step,
@@ -51,9 +52,10 @@ from gatewise.kernels.reference.simple_rnn import (
 __all__ = [
     "ACTIVATIONS", "GRUTape", "GRUWeights", "LSTMTape", "LSTMVariantOptions", "LSTMVariantTape", "LSTMVariantWeights",
     "LSTMWeights", "PairFunction", "SimpleRNNTape", "SimpleRNNWeights", "activation_backward", "activation_forward",
-    "adadelta_step", "adafactor_step", "adagrad_step", "adam_step", "adamax_step", "ftrl_step", "gru_backward",
-    "gru_forward", "gru_predict", "lamb_step", "lion_step", "lstm_backward", "lstm_forward", "lstm_predict",
-    "lstm_variant_backward", "lstm_variant_forward", "lstm_variant_predict", "matmul", "nadam_step", "pack_gru",
-    "pack_lstm", "pack_lstm_variant", "pack_simple_rnn", "pair_function", "rmsprop_step", "schedule_free_adamw_step",
-    "sgd_step", "simple_rnn_backward", "simple_rnn_forward", "simple_rnn_predict", "sum_of_squares",
+    "adadelta_step", "adafactor_step", "adagrad_step", "adam_step", "adamax_step", "average_step", "ftrl_step",
+    "gru_backward", "gru_forward", "gru_predict", "lamb_step", "lion_step", "lstm_backward", "lstm_forward",
+    "lstm_predict", "lstm_variant_backward", "lstm_variant_forward", "lstm_variant_predict", "matmul", "nadam_step",
+    "pack_gru", "pack_lstm", "pack_lstm_variant", "pack_simple_rnn", "pair_function", "rmsprop_step",
+    "schedule_free_adamw_step", "sgd_step", "simple_rnn_backward", "simple_rnn_forward", "simple_rnn_predict",
+    "sum_of_squares",
 ]  # fmt: skip

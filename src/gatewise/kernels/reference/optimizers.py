@@ -1,12 +1,37 @@
 """Optimizer steps over flat arrays, in place; formulas and their order are Keras 3's."""
 
+import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from gatewise.kernels.reference.activations import Array
 
 
+def _with_what_comes_first(step: Callable[..., None]) -> Callable[..., None]:
+    """A step that takes `scale`, `limit` and `keep` as well, as the kernels do.
+
+    Before the formula g is multiplied by scale and kept within [-limit, limit] (0: no limit), and w multiplied by keep;
+    the array g stays as it is.
+    """
+
+    @functools.wraps(step)
+    def run(
+        w: Array, g: Array, *state: Any, scale: float = 1.0, limit: float = 0.0, keep: float = 1.0, **arguments: Any
+    ) -> None:
+        number = w.dtype.type
+        g = g if scale == 1 else g * number(scale)
+        g = np.clip(g, -number(limit), number(limit)) if limit else g
+        if keep != 1:
+            w *= number(keep)
+        step(w, g, *state, **arguments)
+
+    return run
+
+
+@_with_what_comes_first
 def sgd_step(
     w: Array, g: Array, lr: float, momentum: float = 0.0, velocity: Array | None = None, nesterov: bool = False
 ) -> None:
@@ -19,6 +44,7 @@ def sgd_step(
     w += velocity * w.dtype.type(momentum) - step if nesterov else velocity
 
 
+@_with_what_comes_first
 def rmsprop_step(
     w: Array,
     g: Array,
@@ -44,6 +70,7 @@ def rmsprop_step(
     w -= step
 
 
+@_with_what_comes_first
 def adam_step(
     w: Array,
     g: Array,
@@ -67,12 +94,19 @@ def adam_step(
     w -= m * number(alpha) / (np.sqrt(v if v_hat is None else v_hat) + number(epsilon))
 
 
+def average_step(average: Array, w: Array, momentum: float) -> None:
+    """average = momentum average + (1 - momentum) w. In place."""
+    number = average.dtype.type
+    average[:] = average * number(momentum) + w * number(1 - momentum)
+
+
 def sum_of_squares(g: Array) -> float:
     """The sum of squares of a flat array, in float64."""
     wide = g.astype(np.float64)
     return float(wide @ wide)
 
 
+@_with_what_comes_first
 def adagrad_step(w: Array, g: Array, sum: Array, lr: float, epsilon: float = 1e-7) -> None:
     """sum += g^2; w -= lr g / sqrt(sum + epsilon). In place."""
     number = w.dtype.type
@@ -80,6 +114,7 @@ def adagrad_step(w: Array, g: Array, sum: Array, lr: float, epsilon: float = 1e-
     w -= number(lr) * g / np.sqrt(sum + number(epsilon))
 
 
+@_with_what_comes_first
 def adadelta_step(
     w: Array, g: Array, mean_square: Array, mean_step: Array, lr: float, rho: float = 0.95, epsilon: float = 1e-7
 ) -> None:
@@ -91,6 +126,7 @@ def adadelta_step(
     w -= number(lr) * step
 
 
+@_with_what_comes_first
 def adamax_step(
     w: Array,
     g: Array,
@@ -108,6 +144,7 @@ def adamax_step(
     w -= number(alpha) * m / (u + number(epsilon))
 
 
+@_with_what_comes_first
 def nadam_step(
     w: Array,
     g: Array,
@@ -127,6 +164,7 @@ def nadam_step(
     w -= (number(of_m) * m + number(of_g) * g) / (np.sqrt(v / number(grown)) + number(epsilon))
 
 
+@_with_what_comes_first
 def ftrl_step(
     w: Array,
     g: Array,
@@ -150,6 +188,7 @@ def ftrl_step(
     w[:] = (np.clip(linear, number(-l1), number(l1)) - linear) / (after / number(lr) + number(2 * l2))
 
 
+@_with_what_comes_first
 def lion_step(w: Array, g: Array, m: Array, lr: float, beta_1: float = 0.9, beta_2: float = 0.99) -> None:
     """w -= lr sign(beta_1 m + (1 - beta_1) g); then m = beta_2 m + (1 - beta_2) g. In place."""
     number = w.dtype.type
@@ -179,6 +218,7 @@ def lamb_step(
     w -= number(ratio * lr) * step
 
 
+@_with_what_comes_first
 def schedule_free_adamw_step(
     w: Array,
     g: Array,

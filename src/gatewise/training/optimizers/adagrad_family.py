@@ -36,8 +36,10 @@ class Adagrad(Optimizer):
     def add_state(self, state: FlatState) -> None:
         state.add(["accumulator"], self.initial_accumulator_value)
 
-    def update(self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray]) -> None:
-        kernels.adagrad_step(w, g, state["accumulator"], rate, self.epsilon)
+    def update(
+        self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray], **first: float
+    ) -> None:
+        kernels.adagrad_step(w, g, state["accumulator"], rate, self.epsilon, **first)
 
     def get_config(self) -> dict[str, Any]:
         own = {"initial_accumulator_value": self.initial_accumulator_value, "epsilon": self.epsilon}
@@ -61,9 +63,11 @@ class Adadelta(Optimizer):
     def state_groups(self) -> list[list[str]]:
         return [["accumulated_grad", "accumulated_delta_var"]]
 
-    def update(self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray]) -> None:
+    def update(
+        self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray], **first: float
+    ) -> None:
         kernels.adadelta_step(
-            w, g, state["accumulated_grad"], state["accumulated_delta_var"], rate, self.rho, self.epsilon
+            w, g, state["accumulated_grad"], state["accumulated_delta_var"], rate, self.rho, self.epsilon, **first
         )  # fmt: skip
 
     def get_config(self) -> dict[str, Any]:
@@ -112,13 +116,15 @@ class Ftrl(Optimizer):
     def keeps_padding(self) -> bool:
         return self.initial_accumulator_value > 0
 
-    def update(self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray]) -> None:
+    def update(
+        self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray], **first: float
+    ) -> None:
         if rate == 0:
             return
         kernels.ftrl_step(
             w, g, state["accumulator"], state["linear"], rate, self.learning_rate_power,
             self.l1_regularization_strength, self.l2_regularization_strength + self.beta / (2 * rate),
-            self.l2_shrinkage_regularization_strength,
+            self.l2_shrinkage_regularization_strength, **first
         )  # fmt: skip
 
     def get_config(self) -> dict[str, Any]:

@@ -72,10 +72,12 @@ class Adamax(_Moments):
     def state_groups(self) -> list[list[str]]:
         return [["momentum", "norm"]]
 
-    def update(self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray]) -> None:
+    def update(
+        self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray], **first: float
+    ) -> None:
         alpha = rate / (1 - self.beta_1**step)
         kernels.adamax_step(
-            w, g, state["momentum"], state["norm"], alpha, self.beta_1, self.beta_2, self.epsilon
+            w, g, state["momentum"], state["norm"], alpha, self.beta_1, self.beta_2, self.epsilon, **first
         )  # fmt: skip
 
 
@@ -112,12 +114,14 @@ class Nadam(_Moments):
     def begin_update(self, state: FlatState, step: int) -> None:
         state.held["product"].array[...] *= self._momentum_of(step)
 
-    def update(self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray]) -> None:
+    def update(
+        self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray], **first: float
+    ) -> None:
         now, ahead = self._momentum_of(step), self._momentum_of(step + 1)
         product = float(self._bound().held["product"].array)
         kernels.nadam_step(
             w, g, state["momentum"], state["velocity"], rate * ahead / (1 - product * ahead),
-            rate * (1 - now) / (1 - product), 1 - self.beta_2**step, self.beta_1, self.beta_2, self.epsilon,
+            rate * (1 - now) / (1 - product), 1 - self.beta_2**step, self.beta_1, self.beta_2, self.epsilon, **first
         )  # fmt: skip
 
     def _momentum_of(self, step: int) -> float:
@@ -159,12 +163,14 @@ class ScheduleFreeAdamW(_Moments):
         super().add_state(state)
         state.buffers["momentum"][:] = state.store.values
 
-    def update(self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray]) -> None:
+    def update(
+        self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray], **first: float
+    ) -> None:
         if self.warmup_steps > 0:
             rate *= min(step / self.warmup_steps, 1.0)
         kernels.schedule_free_adamw_step(
             w, g, state["momentum"], state["velocity"], rate, 1 / step, 1 - self.beta_2**step, self.beta_1,
-            self.beta_2, self.epsilon,
+            self.beta_2, self.epsilon, **first
         )  # fmt: skip
 
     def get_config(self) -> dict[str, Any]:
@@ -204,8 +210,10 @@ class Lion(Optimizer):
     def state_groups(self) -> list[list[str]]:
         return [["momentum"]]
 
-    def update(self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray]) -> None:
-        kernels.lion_step(w, g, state["momentum"], rate, self.beta_1, self.beta_2)
+    def update(
+        self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray], **first: float
+    ) -> None:
+        kernels.lion_step(w, g, state["momentum"], rate, self.beta_1, self.beta_2, **first)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2}

@@ -15,7 +15,7 @@ import numpy as np
 
 from gatewise import config, initializers
 from gatewise.training.optimizers import gradients as clipping
-from gatewise.training.optimizers.options import check_options, unknown_argument
+from gatewise.training.optimizers.options import check_options, takes_keywords, unknown_argument
 from gatewise.training.optimizers.rate import Rate
 from gatewise.training.optimizers.state import FlatState, Known, store_of
 from gatewise.variable import ParameterStore, Slot, Variable
@@ -104,7 +104,9 @@ class Optimizer:
         """Whether an update turns weights, gradients and states of zero, as between two slots, into zero."""
         return getattr(self, "epsilon", 1.0) != 0
 
-    def update(self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray]) -> None:
+    def update(
+        self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray], **first: float
+    ) -> None:
         """Change w in place.
 
         Args:
@@ -112,14 +114,18 @@ class Optimizer:
             rate: the learning rate.
             step: the number of this update, from 1.
             state: the flat states by name, to be changed too.
+            first: `scale`, `limit`, `keep`, for the kernel: what it does to g and w on the way in.  A formula that does
+                not take them finds gradients clipped and weights decayed.
         """
         raise TypeError(
             f"{type(self).__name__} has no formula: give it update_step(gradient, variable, learning_rate)."
         )
 
-    def update_slot(self, slot: Slot, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: FlatState) -> None:
+    def update_slot(
+        self, slot: Slot, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: FlatState, **first: float
+    ) -> None:
         """`update` for one variable: w and g are its parts of the flat arrays."""
-        self.update(w, g, rate, step, state.part(slot))
+        self.update(w, g, rate, step, state.part(slot), **first)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: float) -> None:
         """A user's formula for one variable: changes it with `assign`, `assign_add` or `assign_sub`."""
@@ -173,6 +179,8 @@ class Optimizer:
         state.adopt(self._parked)
         self._state = state
         self._rate.hold_in(store.dtype)
+        by_kernel = type(self).update_step is Optimizer.update_step and not self.by_variable
+        self._takes_first = by_kernel and takes_keywords(type(self).update)
         self._plain = not (
             self._decays_weights() or self.clipnorm or self.clipvalue or self.global_clipnorm or self.use_ema
             or self.loss_scale_factor or self.gradient_accumulation_steps or state.constrained
@@ -218,9 +226,7 @@ class Optimizer:
             if every > 1:
                 np.divide(state.buffers["gradient_accumulator"], every, out=grads)
                 state.buffers["gradient_accumulator"][:] = 0
-            self._clip(grads, state.store.slots if slots is None else slots)
-            self._decay_weights(state, self._rate.current(count), slots)
-            self._update(state, params, grads, count, slots)
+            self._update(state, params, grads, count, slots, **self._prepare(state, grads, count, slots))
         if self.use_ema:
             updates, frequency = count // every, self.ema_overwrite_frequency
             overwrite = frequency is not None and frequency > 0 and (updates + 1) % frequency == 0
@@ -234,29 +240,44 @@ class Optimizer:
         if self.weight_decay:
             state.decay_weights(1 - self.weight_decay * rate, state.decayed, slots)
 
-    def _clip(self, grads: np.ndarray, slots: Sequence[Slot]) -> None:
+    def _prepare(
+        self, state: FlatState, grads: np.ndarray, count: int, slots: Sequence[Slot] | None
+    ) -> dict[str, float]:
+        """Clip the gradients and decay the weights, or return what has the formula's own pass do so."""
+        first: dict[str, float] = {}
         if self.clipnorm:
-            clipping.clip_each_norm(grads, slots, self.clipnorm)
+            clipping.clip_each_norm(grads, state.store.slots if slots is None else slots, self.clipnorm)
         elif self.global_clipnorm:
-            clipping.clip_global_norm(grads, self.global_clipnorm)
+            first["scale"] = clipping.scale_to_global_norm(grads, self.global_clipnorm)
         elif self.clipvalue:
-            clipping.clip_value(grads, self.clipvalue)
+            first["limit"] = self.clipvalue
+        rate = self._rate.current(count)
+        if self._takes_first and self.weight_decay and len(state.decayed) == len(state.store.slots):
+            first["keep"] = 1 - self.weight_decay * rate
+        else:
+            self._decay_weights(state, rate, slots)
+        if self._takes_first:
+            return first
+        if first:
+            clipping.prepare(grads, **first)
+        return {}
 
     def _update(
-        self, state: FlatState, params: np.ndarray, grads: np.ndarray, count: int, slots: Sequence[Slot] | None
-    ) -> None:
+        self, state: FlatState, params: np.ndarray, grads: np.ndarray, count: int, slots: Sequence[Slot] | None,
+        **first: float,
+    ) -> None:  # fmt: skip
         rate, number = self._rate.current(count), count // (self.gradient_accumulation_steps or 1) + 1
         users = type(self).update_step is not Optimizer.update_step
         self.begin_update(state, number)
         if slots is None and not users and not self.by_variable and self.keeps_padding():
-            self.update(params, grads, rate, number, state.buffers)
+            self.update(params, grads, rate, number, state.buffers, **first)
             return
         for slot in state.store.slots if slots is None else slots:
             part = slice(slot.start, slot.stop)
             if users:
                 self.update_step(grads[part].reshape(slot.shape), slot.variable, rate)
             else:
-                self.update_slot(slot, params[part], grads[part], rate, number, state)
+                self.update_slot(slot, params[part], grads[part], rate, number, state, **first)
 
     def apply(self, grads: Any, trainable_variables: Iterable[Variable] | None = None) -> None:
         """Change variables by their gradients.

@@ -29,8 +29,10 @@ class SGD(Optimizer):
     def state_groups(self) -> list[list[str]]:
         return [["momentum"]] if self.momentum else []
 
-    def update(self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray]) -> None:
-        kernels.sgd_step(w, g, rate, self.momentum, state.get("momentum"), self.nesterov)
+    def update(
+        self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray], **first: float
+    ) -> None:
+        kernels.sgd_step(w, g, rate, self.momentum, state.get("momentum"), self.nesterov, **first)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
@@ -63,10 +65,12 @@ class RMSprop(Optimizer):
         momentum = [["momentum"]] if self.momentum > 0 else []
         return [["velocity"], *momentum, *([["average_gradient"]] if self.centered else [])]
 
-    def update(self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray]) -> None:
+    def update(
+        self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray], **first: float
+    ) -> None:
         kernels.rmsprop_step(
             w, g, state["velocity"], rate, self.rho, self.epsilon, self.momentum,
-            state.get("momentum"), state.get("average_gradient"),
+            state.get("momentum"), state.get("average_gradient"), **first
         )  # fmt: skip
 
     def get_config(self) -> dict[str, Any]:
@@ -102,11 +106,13 @@ class Adam(Optimizer):
     def state_groups(self) -> list[list[str]]:
         return [["momentum", "velocity"], *([["velocity_hat"]] if self.amsgrad else [])]
 
-    def update(self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray]) -> None:
+    def update(
+        self, w: np.ndarray, g: np.ndarray, rate: float, step: int, state: dict[str, np.ndarray], **first: float
+    ) -> None:
         alpha = rate * math.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
         kernels.adam_step(
             w, g, state["momentum"], state["velocity"], alpha, self.beta_1, self.beta_2, self.epsilon,
-            state.get("velocity_hat"),
+            state.get("velocity_hat"), **first
         )  # fmt: skip
 
     def get_config(self) -> dict[str, Any]:

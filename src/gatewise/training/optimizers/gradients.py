@@ -97,15 +97,15 @@ def clip_each_norm(gradients: np.ndarray, slots: Sequence[Slot], limit: float) -
             part *= part.dtype.type(limit / norm)
 
 
-def clip_global_norm(gradients: np.ndarray, limit: float) -> None:
-    """Shorten the gradient of all variables together; an infinite or undefined norm makes it NaN, as in Keras."""
+def scale_to_global_norm(gradients: np.ndarray, limit: float) -> float:
+    """What shortens the gradient of all variables together to `limit`; NaN, as in Keras, if the norm is not finite."""
     norm = math.sqrt(kernels.sum_of_squares(gradients))
-    if not math.isfinite(norm):
-        gradients[:] = math.nan
-    elif norm > limit:
-        gradients *= gradients.dtype.type(limit / norm)
+    return math.nan if not math.isfinite(norm) else min(1.0, limit / norm) if norm else 1.0
 
 
-def clip_value(gradients: np.ndarray, limit: float) -> None:
-    """Keep every element within [-limit, limit]."""
-    np.clip(gradients, -limit, limit, out=gradients)
+def prepare(gradients: np.ndarray, scale: float = 1.0, limit: float = 0.0) -> None:
+    """Multiply by `scale` and keep every element within [-limit, limit] (0: no limit)."""
+    if scale != 1:
+        gradients *= gradients.dtype.type(scale)
+    if limit:
+        np.clip(gradients, -limit, limit, out=gradients)

@@ -260,7 +260,7 @@ class MultiOptimizer(Optimizer):
 
 
 class StorePart:
-    """Slots `first` to `end` of a `ParameterStore`, with a store's attributes: what one optimizer of several works on."""
+    """Slots `first` to `end` of a `ParameterStore`, with its attributes: what one optimizer of several works on."""
 
     def __init__(self, store: ParameterStore, first: int, end: int) -> None:
         self.whole, self._range = store, (first, end)

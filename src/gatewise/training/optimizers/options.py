@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,13 @@ def unknown_argument(cls: type, name: str) -> TypeError:
         if kind.kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     }
     return TypeError(suggest.unknown(f"argument of {cls.__name__}", name, known - {"self"}))
+
+
+@functools.cache
+def takes_keywords(function: Callable[..., Any]) -> bool:
+    """Whether a function takes any keywords (**first, say)."""
+    kinds = (parameter.kind for parameter in inspect.signature(function).parameters.values())
+    return inspect.Parameter.VAR_KEYWORD in kinds
 
 
 def check_options(optimizer: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gatewise import kernels
 from gatewise.variable import ParameterStore, Slot, Variable
 
 Known = dict[tuple[str, int], np.ndarray]
@@ -113,8 +114,7 @@ class FlatState:
     def average(self, momentum: float, overwrite: bool) -> None:
         """Move the average towards the weights, and write it over them where asked."""
         average, values = self.buffers["average"], self.store.values
-        average *= values.dtype.type(momentum)
-        average += values * values.dtype.type(1 - momentum)
+        kernels.average_step(average, values, momentum)
         if overwrite:
             values[:] = average
 
