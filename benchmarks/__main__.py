@@ -12,17 +12,18 @@ from typing import Any, TypeVar
 from benchmarks import chart, conductor, grid, installed, markdown, peers, processes, results, targets
 
 Value = TypeVar("Value")
-PARTS = ("cells", "script", "imports", "size")
+PARTS = ("cells", "fit", "script", "imports", "size")
 
 _ABOUT = """\
 Times gatewise and its peers alternately in one run.  Each peer lives in a process of its own, which may belong to
 another Python environment (--peer-python); all are asked in turn for a short round of calls, many rounds.
 
     cells     one layer: inference and training step, over a grid of sizes
+    fit       an epoch of 100 batches of small models, beside Keras
     script    a Keras training script as a whole process, with gatewise and with Keras
     imports   what `import gatewise` costs above `import numpy`, beside the peers' imports
     size      bytes installed, from a wheel built now
-    all       the four of them
+    all       the five of them
     report    the page and the chart again, from the JSON files
 
 Each writes its JSON file, and the page results.md with the chart cells.png, into --out.
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for part in parts:
         if part != "report":
             print(f"{part}:", flush=True)
-            {"cells": _cells, "script": _script, "imports": _imports, "size": _size}[part](options)
+            {"cells": _cells, "fit": _fit, "script": _script, "imports": _imports, "size": _size}[part](options)
     _report(options.out, options.chart)
     return 0
 
@@ -88,20 +89,36 @@ def _positive(text: str) -> int:
 
 
 def _cells(options: argparse.Namespace) -> None:
+    _measure(options, "cells", options.peers, options.modes, options.cells)
+
+
+def _fit(options: argparse.Namespace) -> None:
+    _measure(options, "fit", [name for name in options.peers if name.startswith("keras-")], ["fit"], grid.FITTED)
+
+
+def _measure(
+    options: argparse.Namespace,
+    name_of_part: str,
+    names: Sequence[str],
+    modes: Sequence[str],
+    cells: Sequence[grid.Cell],
+) -> None:
     found: list[dict[str, Any]] = []
-    with conductor.orchestra(options.peers, options.peer_python, options.threads) as (running, versions, missing):
+    with conductor.orchestra(names, options.peer_python, options.threads) as (running, versions, missing):
         for name, why in missing.items():
             print(f"  {name} is left out: {why}")
         settings = {"threads": options.threads, "seconds per cell": options.seconds}
         if missing:
             settings["left out"] = "; ".join(f"{name} ({why})" for name, why in missing.items())
         run = results.this_run(settings, versions)
-        for mode in options.modes:
-            for cell in options.cells:
+        for mode in modes:
+            for cell in cells:
                 result = conductor.measure_cell(running, cell, mode, options.seconds)
                 found.append(result.to_dict())
                 print(_line(result), flush=True)
-                results.write(options.out, "cells", run, found)  # after each, so that an interrupted run is not lost
+                results.write(
+                    options.out, name_of_part, run, found
+                )  # after each, so that an interrupted run is not lost
 
 
 def _line(result: conductor.CellResult) -> str:

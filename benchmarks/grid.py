@@ -7,6 +7,9 @@ from typing import NamedTuple
 MODES = ("infer", "train")
 """infer: one layer's forward pass.  train: forward, backward and Adam of the layer with Dense(1) behind it."""
 
+EPOCH = 100
+"""Batches in an epoch of `fit`, the mode in which the layer with Dense(1) is fitted with one metric and History."""
+
 
 class Cell(NamedTuple):
     """Batch N, time steps T, features F, units H."""
@@ -22,7 +25,7 @@ class Cell(NamedTuple):
     def flops(self, mode: str) -> int:
         """Floating point operations of the layer's matrix products; the way back costs twice the way there."""
         forward = 2 * self.N * self.T * 4 * self.H * (self.F + self.H)
-        return 3 * forward if mode == "train" else forward
+        return {"infer": forward, "train": 3 * forward, "fit": 3 * forward * EPOCH}[mode]
 
 
 FULL = tuple(
@@ -42,6 +45,8 @@ FULL = tuple(
     )
 )
 SMALL = FULL[:6]
+FITTED = FULL[:4]
+"""Where what `fit` does around the kernels shows."""
 
 
 def cells(text: str) -> tuple[Cell, ...]:

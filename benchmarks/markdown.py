@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.conductor import CellResult, Timing
+from benchmarks.grid import EPOCH
 from benchmarks.installed import SizeResult
 from benchmarks.peers import OURS
 from benchmarks.processes import ProcessResult
@@ -21,6 +22,8 @@ def render(results: Results, has_chart: bool) -> str:
         chosen = [cell for cell in results.cells if cell.mode == mode]
         if chosen:
             lines += ["", f"## {title}", "", *_cells(chosen)]
+    if results.fits:
+        lines += ["", f"## fit: an epoch of {EPOCH} batches, one metric and History", "", *_cells(results.fits)]
     if results.cells and has_chart:
         lines += ["", "![Times of the peers as multiples of gatewise's](cells.png)"]
     if results.script is not None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.grid import Cell
+from benchmarks.grid import EPOCH, Cell
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,14 @@ def make_problem(cell: Cell) -> Problem:
     x = random.standard_normal((N, T, F)).astype(np.float32)
     y = random.standard_normal((N, 1)).astype(np.float32)
     return Problem(cell, x, y, weights(F, 4 * H), weights(H, 4 * H), weights(4 * H), weights(H, 1))
+
+
+def fitting(model: Any, problem: Problem, **options: Any) -> Way:
+    """An epoch of `fit` with Adam, one metric and History, of a Keras model with the problem's weights."""
+    x, y = np.tile(problem.x, (EPOCH, 1, 1)), np.tile(problem.y, (EPOCH, 1))
+    model.compile("adam", "mse", metrics=["mae"], **options)
+    size = problem.cell.N
+    return Way(
+        lambda: model.fit(x, y, batch_size=size, epochs=1, shuffle=False, verbose=0),
+        lambda run: np.array([run.history[name][-1] for name in ("loss", "mae")]),
+    )

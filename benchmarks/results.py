@@ -33,6 +33,7 @@ class Results:
     """What a folder holds; None (or no cells) for a benchmark that has not run.  runs: by the benchmark's name."""
 
     cells: list[CellResult]
+    fits: list[CellResult]
     script: ProcessResult | None
     imports: ProcessResult | None
     size: SizeResult | None
@@ -55,7 +56,7 @@ def write(folder: Path, name: str, run: Run, result: Any) -> None:
 def read(folder: Path) -> Results:
     """Everything that the folder holds."""
     found = {}
-    for name in ("cells", "script", "imports", "size"):
+    for name in ("cells", "fit", "script", "imports", "size"):
         path = folder / f"{name}.json"
         if path.exists():
             found[name] = json.loads(path.read_text())
@@ -63,9 +64,12 @@ def read(folder: Path) -> Results:
     def part(name: str, kind: type[Part]) -> Part | None:
         return kind.from_dict(found[name]["result"]) if name in found else None  # type: ignore[attr-defined]
 
-    cells = found["cells"]["result"] if "cells" in found else []
+    def cells(name: str) -> list[CellResult]:
+        return [CellResult.from_dict(cell) for cell in found[name]["result"]] if name in found else []
+
     return Results(
-        [CellResult.from_dict(cell) for cell in cells],
+        cells("cells"),
+        cells("fit"),
         part("script", ProcessResult),
         part("imports", ProcessResult),
         part("size", SizeResult),

@@ -30,12 +30,12 @@ class Peer:
 def _keras(backend: str, package: str) -> Peer:
     return Peer(
         f"keras-{backend}", "keras_model:prepare", ("keras", package),
-        environment={"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        modes=(*MODES, "fit"), environment={"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )  # fmt: skip
 
 
 _ALL = (
-    Peer(OURS, "ours:prepare", ("gatewise", "numpy")),
+    Peer(OURS, "ours:prepare", ("gatewise", "numpy"), modes=(*MODES, "fit")),
     Peer("pytorch", "pytorch:prepare", ("torch",)),
     # Small cells, and busy machines, suit PyTorch better with one thread.
     Peer("pytorch-1-thread", "pytorch:prepare", ("torch",), threads=1),

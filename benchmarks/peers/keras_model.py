@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks.problem import Problem, Way
+from benchmarks.problem import Problem, Way, fitting
 
 
 def prepare(problem: Problem, mode: str, threads: int) -> dict[str, Way]:
@@ -19,6 +19,8 @@ def prepare(problem: Problem, mode: str, threads: int) -> dict[str, Way]:
         if keras.backend.backend() == "tensorflow":
             ways["train_on_batch, no XLA"] = _training(problem, False)
         return ways
+    if mode == "fit":
+        return {"fit": fitting(_with_dense(problem), problem, jit_compile="auto")}
     # A model of its own for each: on JAX, predict_on_batch takes the memory of the weights away (donation).
     compiled, read = _compiled(_layer_alone(problem), problem.x)
     model = _layer_alone(problem)
@@ -35,10 +37,15 @@ def _layer_alone(problem: Problem) -> Any:
     return model
 
 
-def _training(problem: Problem, jit_compile: Any) -> Way:
+def _with_dense(problem: Problem) -> Any:
     _, T, F, H = problem.cell
     model = keras.Sequential([keras.Input((T, F)), keras.layers.LSTM(H), keras.layers.Dense(1)])
     model.set_weights([problem.W, problem.U, problem.b, problem.d, np.zeros(1)])
+    return model
+
+
+def _training(problem: Problem, jit_compile: Any) -> Way:
+    model = _with_dense(problem)
     model.compile("adam", "mse", jit_compile=jit_compile)
     return Way(lambda: model.train_on_batch(problem.x, problem.y))
 
