@@ -81,7 +81,8 @@ def model_of(*inner, loss="mse", optimizer="adam"):
 
 
 def test_a_diagnosis_in_three_languages():
-    model = model_of(Bidirectional(LSTM(4, return_sequences=True)), SimpleRNN(3, activation="sigmoid"), Dense(1))
+    both = Bidirectional(LSTM(4, return_sequences=True, name="reader"), name="both")
+    model = model_of(both, SimpleRNN(3, activation="sigmoid", name="simple_rnn"), Dense(1, name="out"))
     diagnosis = gatewise.diagnose(model, 50 * X, Y, lang="en")
     told = {lang: str(diagnosis.in_language(lang)) for lang in LANGUAGES}
     assert "the gradient vanishes on its way back through 30 steps" in " ".join(told["en"].split())
