@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import config, initializers
+from gatewise import config
 from gatewise.training.optimizers import gradients as clipping
+from gatewise.training.optimizers.holding import HoldsVariables
 from gatewise.training.optimizers.options import check_options, takes_keywords, unknown_argument
 from gatewise.training.optimizers.rate import Rate
 from gatewise.training.optimizers.state import FlatState, Known, store_of
 from gatewise.variable import ParameterStore, Slot, Variable
 
 
-class Optimizer:
+class Optimizer(HoldsVariables):
     """Base class of optimizers.
 
     A built-in one defines `state_groups`, the names of its states, and `update`, the formula over flat arrays.  A
@@ -364,51 +365,6 @@ class Optimizer:
         return [self._iterations, *rate, *state, *self._own_variables]
 
     weights = variables
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Copies of all variables' values."""
-        return [variable.numpy() for variable in self.variables]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set all variables.
-
-        Raises:
-            ValueError: if their number or a shape is wrong.
-        """
-        if len(weights) != len(self.variables):
-            raise ValueError(
-                f"{type(self).__name__} has {len(self.variables)} variables; {len(weights)} weights were given."
-            )
-        for variable, weight in zip(self.variables, weights, strict=True):
-            variable.assign(weight)
-
-    def add_variable(
-        self, shape: Any, initializer: Any = "zeros", dtype: Any = None, name: str | None = None
-    ) -> Variable:
-        """A variable of a user's own optimizer."""
-        path = f"{self.name}/{name or 'variable'}"
-        made = Variable(initializers.get(initializer), shape, dtype, trainable=False, name=name, path=path)
-        self._own_variables.append(made)
-        return made
-
-    def add_variable_from_reference(
-        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
-    ) -> Variable:
-        """A variable with the shape and type of a model's variable."""
-        full_name = f"{reference_variable.path.replace('/', '_')}_{name or 'var'}"
-        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, full_name)
-
-    def assign(self, variable: Variable, value: Any) -> None:
-        """Replace a variable's value."""
-        variable.assign(value)
-
-    def assign_add(self, variable: Variable, value: Any) -> None:
-        """Add to a variable's value."""
-        variable.assign_add(value)
-
-    def assign_sub(self, variable: Variable, value: Any) -> None:
-        """Subtract from a variable's value."""
-        variable.assign_sub(value)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor, the learning rate as it is now."""
