@@ -80,6 +80,7 @@ class Chain {
             if (is_recurrent(last.kind) && out_rank_ != 3)
                 throw nb::value_error("chain: a recurrent layer needs time steps");
             if (is_recurrent(last.kind) && !last.every_step) out_rank_ = 2;
+            if (stages_.size() > 1) width_between_ += width;
             width = last.width;
             flops_ += last.flops();
         }
@@ -88,10 +89,11 @@ class Chain {
     // The output for x, or None where the general way is to be gone.
     nb::object predict(nb::handle x_) {
         if (!fresh()) return nb::none();
+        const std::shared_ptr<const AllWeights> weights = loaded_;
         const Array x = read_input(x_);
         if (!x) return nb::none();
-        const std::shared_ptr<const AllWeights> weights = loaded_;
         const Extent extent = extent_of(x);
+        if (double(extent.N) * extent.T * type_.item * width_between_ > kMostBytesOfAChain) return nb::none();
         const Array y = make_output(extent);
         dispatch(type_, [&](auto* p) {
             using T = GATEWISE_ELEMENT(p);
@@ -218,7 +220,7 @@ class Chain {
     nb::object weights_;
     std::shared_ptr<const AllWeights> loaded_;
     long long seen_tick_ = -1;
-    double flops_ = 0;
+    double flops_ = 0, width_between_ = 0;
 };
 
 }  // namespace gatewise

@@ -57,6 +57,10 @@ struct Stage {
     }
 };
 
+// More than this is not held at once by a chain: layer by layer what is no longer needed is let go of, and
+// the time between kernels does not matter.
+constexpr double kMostBytesOfAChain = 1 << 25;
+
 // The steps of a call: (N, T).
 struct Extent {
     Index N, T;

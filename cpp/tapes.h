@@ -31,6 +31,13 @@ inline bool needs_sums(const Stage& s) {
            (s.kind != Kind::simple_rnn && derivative_needs_input(s.recurrent_activation));
 }
 
+// How many numbers a stage keeps of each step, there and back.
+inline double numbers_kept(const Stage& s) {
+    const double gates = facts(s.kind).gates;
+    if (!is_recurrent(s.kind)) return 2.0 * s.width + s.width_in;
+    return s.width * (1 + (gates > 1 ? 1 + gates : 0) + (needs_sums(s) ? gates : 0)) + s.width_in;
+}
+
 template <class T, class In>
 void fill_forward(In& in, const Stage& s, const Tape<T>& tape) {
     in.sizes = {tape.extent.N, tape.extent.T, s.width_in, s.width};

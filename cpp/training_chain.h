@@ -54,6 +54,7 @@ class TrainingChain {
             p.wants_dx = trained;
             if (p.trained && !trained) first_ = k;
             trained |= p.trained;
+            kept_ += numbers_kept(chain_.stages()[k]);
             parameters_.push_back(p);
         }
         if (!trained) throw nb::value_error("chain: there is nothing to train");
@@ -68,6 +69,7 @@ class TrainingChain {
         if (!x || !is_numpy_array(y_)) return nb::none();
         const Array y = read_in_place(y_);
         const Extent extent = chain_.extent_of(x);
+        if (double(extent.N) * extent.T * chain_.type().item * kept_ > kMostBytesOfAChain) return nb::none();
         const int rank = chain_.out_rank();
         const Index width = chain_.stages().back().width, steps = rank == 3 ? extent.T : 1;
         const Index shape[] = {extent.N, rank == 3 ? steps : width, width};
@@ -220,6 +222,7 @@ class TrainingChain {
     std::vector<Held> held_;
     nb::object array_name_;
     std::size_t first_ = 0;  // the first stage that is trained
+    double kept_ = 0;        // numbers of each step
 };
 
 }  // namespace gatewise
