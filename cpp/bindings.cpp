@@ -53,6 +53,7 @@ NB_MODULE(_native, m) {
     define_lstm_variants(m);
     define_gru(m);
     define_simple_rnn(m);
+    define_narrow(m);
     define_products(m);
     define_optimizers(m);
     define_stream(m);

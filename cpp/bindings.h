@@ -63,6 +63,7 @@ void define_lstm(nb::module_& m);           // bindings_lstm.cpp
 void define_lstm_variants(nb::module_& m);  // bindings_lstm_variants.cpp
 void define_gru(nb::module_& m);            // bindings_gru.cpp
 void define_simple_rnn(nb::module_& m);     // bindings_simple_rnn.cpp
+void define_narrow(nb::module_& m);         // bindings_narrow.cpp: weights of fewer bits
 void define_products(nb::module_& m);       // bindings_products.cpp: matmul, activations
 void define_optimizers(nb::module_& m);     // bindings_optimizers.cpp
 void define_stream(nb::module_& m);         // bindings_stream.cpp

@@ -2,7 +2,9 @@
 //
 // The idea: weights are packed in panels of C vectors, the rows of W above those of U, then what the sums of
 // each panel begin with (gated.h). The state h rests in two compact buffers, one being read while the other
-// is written. A layer's cell derives from ForwardCell and adds what happens to a tile's sums.
+// is written. A layer's cell derives from ForwardCell and adds what happens to a tile's sums. States and that
+// arithmetic are in T; what the tiles multiply are elements Q, which for weights of fewer bits (narrow.h)
+// differ from T.
 #pragma once
 
 #include "activations.h"
@@ -11,7 +13,7 @@
 namespace gatewise {
 namespace GATEWISE_ISA {
 
-// Elements of a panel of C vectors: F rows of W, and H rows of U where the second product has fewer columns.
+// Weights in a panel of C vectors: F rows of W, and H rows of U where the second product has fewer columns.
 template <class T, int C, Second second>
 GW_INLINE Index panel_size(Index F, Index H) {
     return (F * C + H * second_columns(second, C)) * Simd<T>::kLanes;
@@ -23,42 +25,60 @@ GW_INLINE Index packed_size(Index F, Index H, Index vectors) {
     return ceil_div(vectors, C) * (panel_size<T, C, second>(F, H) + sums_of(second, C) * Simd<T>::kLanes);
 }
 
+// Numbers of depth as elements.
+template <class Q>
+GW_INLINE Index elements_of(Index numbers) {
+    return ceil_div(numbers, Stored<Q>::kDepth);
+}
+
 // `kWhole`: all panels have C vectors.
-template <class T, class In, int C, Second second, bool kWhole = true>
+template <class T, class In, int C, Second second, bool kWhole = true, class Q = T>
 struct ForwardCell {
     static constexpr int L = Simd<T>::kLanes;
     static constexpr int kSums = sums_of(second, C);
     static constexpr Second kSecond = second;
+    static constexpr bool kPlainElements = std::is_same_v<Q, T>;
     using V = typename Simd<T>::V;
 
     const In& in;
     const SequenceOrder order;
-    const Index width;    // H rounded up to whole vectors: a row of the state buffers
-    const Index vectors;  // in all panels
+    const Index width;       // H rounded up to whole vectors
+    const Index row;         // that in elements: a row of the state buffers
+    const Index of_x, of_h;  // the elements of depth: of F, and of H
+    const Index vectors;     // in all panels
     const Index panel_stride;
-    StepInput<T> input;
-    T* h_state[2];         // (N, width) each; what the next step multiplies: h, times h_dropout where given
-    T* h_plain = nullptr;  // (N, width), h without dropout, where that is needed too
+    StepInput<Q> input;
+    Q* h_state[2];         // (N, row) each; what the next step multiplies: h, times h_dropout where given
+    T* h_plain = nullptr;  // (N, width), h as it is, where that is needed too
 
-    ForwardCell(const In& given, const SequenceOrder& sorted, Index all_vectors, bool needs_plain,
-                Workspace& workspace)
+    ForwardCell(const In& given, View3<const Q> x, const SequenceOrder& sorted, Index all_vectors,
+                bool needs_plain, Workspace& workspace)
         : in(given),
           order(sorted),
           width(blocks_of<T>(given.sizes.H) * L),
+          row(width / Stored<Q>::kDepth),
+          of_x(elements_of<Q>(given.sizes.F)),
+          of_h(elements_of<Q>(given.sizes.H)),
           vectors(all_vectors),
-          panel_stride(panel_size<T, C, second>(given.sizes.F, given.sizes.H)),
-          input{given.x, given.x_dropout, given.sizes.N, given.sizes.T, given.sizes.F, sorted} {
-        const auto take = [&](Index count) { return (T*)workspace.take(sizeof(T) * count); };
-        for (T*& state : h_state) state = take(in.sizes.N * width);
-        if (needs_plain && in.h_dropout.data) h_plain = take(in.sizes.N * width);
+          panel_stride(panel_size<Q, C, second>(of_x, of_h)),
+          input{x, {}, given.sizes.N, given.sizes.T, of_x, sorted} {
+        if constexpr (kPlainElements) input.dropout = given.x_dropout;
+        for (Q*& state : h_state) state = (Q*)workspace.take(sizeof(Q) * in.sizes.N * row);
+        if (needs_plain && (in.h_dropout.data || !kPlainElements))
+            h_plain = (T*)workspace.take(sizeof(T) * in.sizes.N * width);
         input.take(workspace, panels() * kSums * L);
     }
 
     Index panels() const { return ceil_div(vectors, C); }
     Index columns(Index p) const { return kWhole ? C : min_of(C, vectors - p * C); }
-    Index depth() const { return in.sizes.F + in.sizes.H; }
-    const T* panel(Index p) const { return in.packed + p * panel_stride; }
-    const T* bias(Index p) const { return in.packed + panels() * panel_stride + p * kSums * L; }
+    Index depth() const { return of_x + of_h; }
+    const WeightOf<Q>* panel(Index p) const { return (const WeightOf<Q>*)in.packed + p * panel_stride; }
+    const Q* bias(Index p) const { return (const Q*)panel(panels()) + p * kSums * L; }
+    Int8Extras extras() const {
+        const float* from = (const float*)bias(panels());
+        const Index sums = panels() * kSums * L;
+        return {from, from + sums, from + 2 * sums, from + 2 * sums + in.sizes.F};
+    }
 
     // The initial state.
     void start() {
@@ -66,7 +86,7 @@ struct ForwardCell {
             for (Index u = 0; u < width; u += L) {
                 const Index some = units_from(u);
                 const V h = of_row(in.h0, n, u, some);
-                store(h_state[0] + n * width + u, dropped(n, u, some, h));
+                put_state(h_state[0], n, u, dropped(n, u, some, h));
                 if (h_plain) store(h_plain + n * width + u, h);
             }
     }
@@ -79,15 +99,15 @@ struct ForwardCell {
         return end;
     }
 
-    TileWork<T> work(Index t, Index n, Index p) const {
-        const T* of_U = panel(p) + in.sizes.F * columns(p) * L;
-        const Segment<T> of_h = {h_state[t & 1] + n * width, width, 1, in.sizes.H, of_U};
+    TileWork<Q> work(Index t, Index n, Index p) const {
+        const WeightOf<Q>* U = panel(p) + of_x * columns(p) * L;
+        const Segment<Q> states = {h_state[t & 1] + n * row, row, 1, of_h, U};
         if (!input.projected)
-            return {{input.segment(t, n, panel(p)), of_h}, 2, panel_stride, bias(p), 0, kSums * L};
-        const Index size = sums_of(second, (int)columns(0)) * L, row = panels() * size;
-        const T* init = input.projected + (n * in.sizes.T + t) * row + p * size;
-        if (second == Second::kSame) return {{of_h, {}}, 1, panel_stride, init, in.sizes.T * row, size};
-        return {{{}, of_h}, 2, panel_stride, init, in.sizes.T * row, size};
+            return {{input.segment(t, n, panel(p)), states}, 2, panel_stride, bias(p), 0, kSums * L};
+        const Index size = sums_of(second, (int)columns(0)) * L, step = panels() * size;
+        const Q* init = input.projected + (n * in.sizes.T + t) * step + p * size;
+        if (second == Second::kSame) return {{states, {}}, 1, panel_stride, init, in.sizes.T * step, size};
+        return {{{}, states}, 2, panel_stride, init, in.sizes.T * step, size};
     }
 
     GW_MEMBER Index units_from(Index u) const { return min_of(L, in.sizes.H - u); }
@@ -101,14 +121,38 @@ struct ForwardCell {
         return in.mask.data && is_masked(in.mask, order.sequence(n), t);
     }
 
-    // h[t-1] of these units, without dropout.
+    // h[t-1] of these units, as it is.
     GW_MEMBER V h_before(Index t, Index n, Index u) const {
-        return load((h_plain ? h_plain : h_state[t & 1]) + n * width + u);
+        if constexpr (kPlainElements) return load((h_plain ? h_plain : h_state[t & 1]) + n * width + u);
+        else return load(h_plain + n * width + u);
+    }
+
+    // What the next step multiplies.
+    GW_MEMBER void put_state(Q* states, Index n, Index u, V h) const {
+        if constexpr (kPlainElements) store(states + n * row + u, h);
+        else store_state(states + n * row, u, h, Stored<Q>::kDepth > 1 ? *extras().h_factor : 1.0f);
+    }
+
+    // The sums of a tile of panel p as floats; `space` holds them where they are not.
+    GW_MEMBER const T* real_sums(Index rows, Index p, const Q* sums, T* space) const {
+        if constexpr (kPlainElements) return sums;
+        else if constexpr (Stored<Q>::kDepth == 1) return (const T*)sums;
+        else {
+            const Index size = sums_of(second, (int)columns(p)) * L;
+            const Int8Extras more = extras();
+            const float *scale = more.scales + p * kSums * L, *offset = more.offsets + p * kSums * L;
+            for (Index r = 0; r < rows; ++r)
+                for (Index i = 0; i < size; i += L) {
+                    const V of_integers = to_floats(load(sums + r * size + i));
+                    store(space + r * size + i, fma(of_integers, load(scale + i), load(offset + i)));
+                }
+            return space;
+        }
     }
 
     // Keeps h[t] for the next step and for the caller.
     GW_MEMBER void keep_h(Index t, Index n, Index u, Index some, V h) const {
-        store(h_state[(t + 1) & 1] + n * width + u, dropped(n, u, some, h));
+        put_state(h_state[(t + 1) & 1], n, u, dropped(n, u, some, h));
         if (h_plain) store(h_plain + n * width + u, h);
         keep(in.h, in.h_last, t, n, u, some, h);
     }
@@ -136,13 +180,14 @@ struct ForwardCell {
 };
 
 // How the work of a forward pass is divided; `columns` are those of W, `in_a_panel` the vectors of a panel.
-template <class T, class In>
+// An element's multiply-add counts as one, however many numbers are in it.
+template <class Q, class In>
 static Division divide_forward(const In& in, Index in_a_panel, Index columns) {
-    const Index blocks = blocks_of<T>(in.sizes.H), width = columns * blocks * Simd<T>::kLanes;
-    const Index depth = in.sizes.F + in.sizes.H;
+    const Index blocks = blocks_of<Q>(in.sizes.H), width = columns * blocks * Simd<Q>::kLanes;
+    const Index depth = elements_of<Q>(in.sizes.F) + elements_of<Q>(in.sizes.H);
     const double flops = 2.0 * in.sizes.N * width * (depth + 16);
     return divide_recurrence(in.sizes.N, in.sizes.T, ceil_div(columns * blocks, in_a_panel), flops,
-                             sizeof(T) * width * depth);
+                             sizeof(WeightOf<Q>) * width * depth);
 }
 
 // The order of the sequences for that division.

@@ -108,13 +108,15 @@ struct StepInput {
                 std::memcpy(to, from, sizeof(T) * F);
                 continue;
             }
-            factor += order.sequence(n) * dropout.stride;
-            for (Index k = 0; k < F; ++k) to[k] = from[k] * factor[k];
+            if constexpr (std::is_floating_point_v<T>) {  // nothing narrower is trained
+                factor += order.sequence(n) * dropout.stride;
+                for (Index k = 0; k < F; ++k) to[k] = from[k] * factor[k];
+            }
         }
         return true;
     }
 
-    Segment<T> segment(Index t, Index n, const T* panel) const {
+    Segment<T> segment(Index t, Index n, const WeightOf<T>* panel) const {
         return gathered ? Segment<T>{gathered + n * F, F, 1, F, panel}
                         : Segment<T>{row(n, t), x.outer, 1, F, panel};
     }

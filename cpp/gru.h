@@ -70,16 +70,19 @@ GW_INLINE V gru_state(V before, V z, V g) {
     return fma(z, before - g, g);
 }
 
-template <class T>
-struct GruAfterCell : ForwardCell<T, GruForward<T>, kGruGates, Second::kApart> {
-    using Base = ForwardCell<T, GruForward<T>, kGruGates, Second::kApart>;
+template <class T, class Q = T>
+struct GruAfterCell : ForwardCell<T, GruForward<T>, kGruGates, Second::kApart, true, Q> {
+    using Base = ForwardCell<T, GruForward<T>, kGruGates, Second::kApart, true, Q>;
     using Base::in, Base::L, Base::masked;
     using typename Base::V;
 
-    GruAfterCell(const GruForward<T>& given, const SequenceOrder& order, Workspace& workspace)
-        : Base(given, order, kGruGates * blocks_of<T>(given.sizes.H), true, workspace) {}
+    GruAfterCell(const GruForward<T>& given, View3<const Q> x, const SequenceOrder& order,
+                 Workspace& workspace)
+        : Base(given, x, order, kGruGates * blocks_of<T>(given.sizes.H), true, workspace) {}
 
-    void epilogue(Index t, Index n, Index rows, Index p, const T* sums) {
+    void epilogue(Index t, Index n, Index rows, Index p, const Q* of_tile) {
+        TileSums<T> space;
+        const T* sums = this->real_sums(rows, p, of_tile, space.at);
         if (usual_activations(in)) finish_rows(t, n, rows, p, sums, Activation::tanh, Activation::sigmoid);
         else finish_rows(t, n, rows, p, sums, in.activation, in.recurrent_activation);
     }
@@ -124,7 +127,7 @@ struct GruResetCell : ForwardCell<T, GruForward<T>, kGruGates, Second::kTwo> {
     T* candidate;          // (N, panels of the second phase, 4, L): x W_h + b_h
 
     GruResetCell(const GruForward<T>& given, const SequenceOrder& order, Workspace& workspace)
-        : Base(given, order, kGruGates * blocks_of<T>(given.sizes.H), true, workspace) {
+        : Base(given, given.x, order, kGruGates * blocks_of<T>(given.sizes.H), true, workspace) {
         const auto take = [&](Index count) { return (T*)workspace.take(sizeof(T) * count); };
         z_state = take(in.sizes.N * width);
         q_state = take(in.sizes.N * width);
@@ -201,18 +204,22 @@ struct GruCandidateCell {
     }
 };
 
+// `x` are the inputs as elements.
+template <class T, class Q>
+static void run_gru_after(const GruForward<T>& in, View3<const Q> x, Workspace& workspace) {
+    const Division division = divide_forward<Q>(in, kGruGates, kGruGates);
+    GruAfterCell<T, Q> cell(in, x, order_of(in, division, workspace), workspace);
+    Team team(division.threads);
+    cell.start();
+    run_recurrence<Q>(cell, team, division.by_units, in.sizes.N, in.sizes.T, cell.panels());
+}
+
 template <class T>
 static void gru_forward(const GruForward<T>& in) {
     const Index N = in.sizes.N, steps = in.sizes.T;
     if (N == 0) return;
     Workspace workspace;
-    if (in.reset_after) {
-        const Division division = divide_forward<T>(in, kGruGates, kGruGates);
-        GruAfterCell<T> cell(in, order_of(in, division, workspace), workspace);
-        Team team(division.threads);
-        cell.start();
-        return run_recurrence<T>(cell, team, division.by_units, N, steps, cell.panels());
-    }
+    if (in.reset_after) return run_gru_after(in, in.x, workspace);
     // The second phase has the fewest panels to share.
     const Division division = divide_forward<T>(in, kGruGates * kMostColumns, kGruGates);
     GruResetCell<T> reset(in, order_of(in, division, workspace), workspace);

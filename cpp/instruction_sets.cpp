@@ -7,10 +7,23 @@
 #include <stdexcept>
 #include <string>
 
+#if defined(GATEWISE_X86)
+#    include <cpuid.h>
+#endif
+
 namespace gatewise {
 
 namespace {
 std::atomic<const Kernels*> chosen{nullptr};
+std::atomic<bool> vnni_wanted{true};
+
+#if defined(GATEWISE_X86)
+// Leaf 7, subleaf 1 of cpuid: older compilers know no name for it.
+bool has_avx_vnni() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 4));
+}
+#endif
 
 const Kernels* find(const char* name, const char* who) {
     std::string known;
@@ -47,5 +60,21 @@ const Kernels& kernels() {
 void use_kernels(const char* name) {
     chosen.store(find(name, "the instruction set"), std::memory_order_relaxed);
 }
+
+const NarrowKernels& narrow_kernels() {
+#if defined(GATEWISE_X86)
+    const Kernels* present = &kernels();
+    if (present != &kernels_baseline) {
+        const bool vnni = vnni_wanted.load(std::memory_order_relaxed);
+        if (vnni && present == &kernels_avx512 && __builtin_cpu_supports("avx512vnni"))
+            return narrow_avx512_vnni;
+        if (vnni && has_avx_vnni()) return narrow_avx_vnni;
+        return narrow_avx2;
+    }
+#endif
+    return narrow_baseline;
+}
+
+void use_vnni(bool wanted) { vnni_wanted.store(wanted, std::memory_order_relaxed); }
 
 }  // namespace gatewise

@@ -15,4 +15,8 @@ std::vector<const Kernels*> supported_kernels();
 const Kernels& kernels();
 void use_kernels(const char* name);
 
+// Those for weights of fewer bits that go with them. AVX-512 without VNNI has none of its own.
+const NarrowKernels& narrow_kernels();
+void use_vnni(bool wanted);
+
 }  // namespace gatewise

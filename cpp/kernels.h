@@ -337,6 +337,40 @@ extern const Kernels kernels_avx2;
 extern const Kernels kernels_avx512;
 #endif
 
+// Weights to be made narrow: b is (G H,), of a GRU (2, 3H). x_range (F,) and h_range: the largest sizes of x
+// and of h that are expected, for int8.
+struct NarrowWeights {
+    View2<const float> W, U, b;
+    std::ptrdiff_t F, H;
+    const float* x_range;
+    float h_range;
+};
+
+// One storage of weights: how many bytes they take and how they are packed, and predictions with them, whose
+// `packed` is what the packing wrote. Predictions say false where x is not finite (int8). GRU: reset after.
+struct NarrowKernelsOf {
+    struct Packing {
+        std::ptrdiff_t (*size)(std::ptrdiff_t F, std::ptrdiff_t H);
+        void (*pack)(const NarrowWeights&, void* packed);
+    };
+    Packing lstm, gru, simple_rnn;
+    bool (*lstm_forward)(const LstmForward<float>&);
+    bool (*gru_forward)(const GruForward<float>&);
+    bool (*simple_rnn_forward)(const SimpleRnnForward<float>&);
+};
+
+struct NarrowKernels {
+    const char* name;
+    NarrowKernelsOf int8, bfloat16;
+};
+
+extern const NarrowKernels narrow_baseline;
+#if defined(GATEWISE_X86)
+extern const NarrowKernels narrow_avx2;
+extern const NarrowKernels narrow_avx_vnni;
+extern const NarrowKernels narrow_avx512_vnni;
+#endif
+
 // Whether a derivative needs the activation's input, not only its output.
 constexpr bool derivative_needs_input(Activation a) {
     return a == Activation::gelu || a == Activation::gelu_approximate || a == Activation::silu ||

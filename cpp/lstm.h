@@ -41,16 +41,17 @@ GW_INLINE LstmUnits<T> lstm_units(const T* sums, typename Simd<T>::V c, Activati
     return u;
 }
 
-template <class T>
-struct LstmForwardCell : ForwardCell<T, LstmForward<T>, 4, Second::kSame> {
-    using Base = ForwardCell<T, LstmForward<T>, 4, Second::kSame>;
+template <class T, class Q = T>
+struct LstmForwardCell : ForwardCell<T, LstmForward<T>, 4, Second::kSame, true, Q> {
+    using Base = ForwardCell<T, LstmForward<T>, 4, Second::kSame, true, Q>;
     using Base::in, Base::L, Base::masked, Base::width;
     using typename Base::V;
 
     T* c_state;  // (N, width)
 
-    LstmForwardCell(const LstmForward<T>& given, const SequenceOrder& order, Workspace& workspace)
-        : Base(given, order, 4 * blocks_of<T>(given.sizes.H), given.mask.data != nullptr, workspace),
+    LstmForwardCell(const LstmForward<T>& given, View3<const Q> x, const SequenceOrder& order,
+                    Workspace& workspace)
+        : Base(given, x, order, 4 * blocks_of<T>(given.sizes.H), given.mask.data != nullptr, workspace),
           c_state((T*)workspace.take(sizeof(T) * given.sizes.N * width)) {}
 
     // The initial states.
@@ -62,7 +63,9 @@ struct LstmForwardCell : ForwardCell<T, LstmForward<T>, 4, Second::kSame> {
     }
 
     // For the usual pair the activations are constants, and the compiler leaves no choice in the loop.
-    void epilogue(Index t, Index n, Index rows, Index p, const T* sums) {
+    void epilogue(Index t, Index n, Index rows, Index p, const Q* of_tile) {
+        TileSums<T> space;
+        const T* sums = this->real_sums(rows, p, of_tile, space.at);
         if (in.activation == Activation::tanh && in.recurrent_activation == Activation::sigmoid)
             finish_rows(t, n, rows, p, sums, Activation::tanh, Activation::sigmoid);
         else finish_rows(t, n, rows, p, sums, in.activation, in.recurrent_activation);
@@ -103,15 +106,21 @@ struct LstmForwardCell : ForwardCell<T, LstmForward<T>, 4, Second::kSame> {
     }
 };
 
+// `x` are the inputs as elements.
+template <class T, class Q>
+static void run_lstm_forward(const LstmForward<T>& in, View3<const Q> x, Workspace& workspace) {
+    const Division division = divide_forward<Q>(in, 4, 4);
+    LstmForwardCell<T, Q> cell(in, x, order_of(in, division, workspace), workspace);
+    Team team(division.threads);
+    cell.start();
+    run_recurrence<Q>(cell, team, division.by_units, in.sizes.N, in.sizes.T, cell.panels());
+}
+
 template <class T>
 static void lstm_forward(const LstmForward<T>& in) {
     if (in.sizes.N == 0) return;
     Workspace workspace;
-    const Division division = divide_forward<T>(in, 4, 4);
-    LstmForwardCell<T> cell(in, order_of(in, division, workspace), workspace);
-    Team team(division.threads);
-    cell.start();
-    run_recurrence<T>(cell, team, division.by_units, in.sizes.N, in.sizes.T, cell.panels());
+    run_lstm_forward(in, in.x, workspace);
 }
 
 }  // namespace GATEWISE_ISA

@@ -45,10 +45,10 @@ GW_INLINE Division divide_recurrence(Index rows, Index steps, Index panels, doub
 }
 
 // What one of `parts` tiles asks for of the panel that comes next; nothing where all panels stay near anyway.
-template <class T>
-GW_INLINE Ahead part_ahead(const T* panel, Index panel_size, Index depth, Index panels, Index part,
+template <class W>
+GW_INLINE Ahead part_ahead(const W* panel, Index panel_size, Index depth, Index panels, Index part,
                            Index parts) {
-    const Index size = panel_size * sizeof(T), piece = size / parts;
+    const Index size = panel_size * sizeof(W), piece = size / parts;
     if (size * panels <= kNearBytes) return {(const char*)panel, (const char*)panel, 0};
     const char* from = (const char*)panel + part * piece;
     return {from, from + piece / 2, piece / 2 / depth};
@@ -67,7 +67,7 @@ constexpr Second second_of<Cell, std::enable_if_t<Cell::kSecond != Second::kSame
 // `panel_stride` apart; epilogue(step, row, rows, panel, sums).
 template <class T, class Cell>
 static void run_tiles(Cell& cell, Index step, Index row, const RowTiles& tiles, Index p, Index parts,
-                      const T* next, Index panels) {
+                      const WeightOf<T>* next, Index panels) {
     constexpr Second second = second_of<Cell>;
     const Index columns = cell.columns(p), size = sums_of(second, (int)columns) * Simd<T>::kLanes;
     for (Index t = 0; t < tiles.count; ++t) {
@@ -120,7 +120,7 @@ static void run_step(Cell& cell, Index step, Index row0, Index row1, Index p0, I
     const Index start = step % 2 ? count - 1 : 0, way = step % 2 ? -1 : 1;
     for (Index i = 0; i < count; ++i) {
         const Index group = start + way * i, p = first_of(group), parts = group < groups ? together : 1;
-        const T* next = cell.panel(i + 1 < count ? first_of(group + way) : p);
+        const WeightOf<T>* next = cell.panel(i + 1 < count ? first_of(group + way) : p);
         run_tiles<T>(cell, step, row0, tiles, p, parts, next, p1 - p0);
     }
 }

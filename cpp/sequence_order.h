@@ -84,8 +84,8 @@ struct RealSteps {
     }
 };
 
-static RealSteps real_steps(const View3<const std::uint8_t>& mask, Index rows, Index steps,
-                            const SequenceOrder& order, Workspace& workspace) {
+[[maybe_unused]] static RealSteps real_steps(const View3<const std::uint8_t>& mask, Index rows, Index steps,
+                                             const SequenceOrder& order, Workspace& workspace) {
     if (!mask.data) return {rows * steps};
     const auto take = [&] { return (Index*)workspace.take(sizeof(Index) * (rows * steps + 1)); };
     Index *at = take(), *placed = take(), count = 0;

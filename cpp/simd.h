@@ -16,10 +16,18 @@
 #endif
 
 #if GATEWISE_LEVEL == 2
-#    define GATEWISE_ISA isa_avx512
+#    if defined(GATEWISE_VNNI)
+#        define GATEWISE_ISA isa_avx512_vnni
+#    else
+#        define GATEWISE_ISA isa_avx512
+#    endif
 #    define GATEWISE_VECTOR_BYTES 64
 #elif GATEWISE_LEVEL == 1
-#    define GATEWISE_ISA isa_avx2
+#    if defined(GATEWISE_VNNI)
+#        define GATEWISE_ISA isa_avx_vnni
+#    else
+#        define GATEWISE_ISA isa_avx2
+#    endif
 #    define GATEWISE_VECTOR_BYTES 32
 #else
 #    define GATEWISE_ISA isa_baseline

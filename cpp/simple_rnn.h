@@ -29,16 +29,19 @@ static void simple_rnn_pack(View2<const T> W, View2<const T> U, const T* b, Inde
     }
 }
 
-template <class T>
-struct SimpleRnnCell : ForwardCell<T, SimpleRnnForward<T>, kMostColumns, Second::kSame, false> {
-    using Base = ForwardCell<T, SimpleRnnForward<T>, kMostColumns, Second::kSame, false>;
+template <class T, class Q = T>
+struct SimpleRnnCell : ForwardCell<T, SimpleRnnForward<T>, kMostColumns, Second::kSame, false, Q> {
+    using Base = ForwardCell<T, SimpleRnnForward<T>, kMostColumns, Second::kSame, false, Q>;
     using Base::in, Base::L, Base::masked;
     using typename Base::V;
 
-    SimpleRnnCell(const SimpleRnnForward<T>& given, const SequenceOrder& order, Workspace& workspace)
-        : Base(given, order, blocks_of<T>(given.sizes.H), given.mask.data != nullptr, workspace) {}
+    SimpleRnnCell(const SimpleRnnForward<T>& given, View3<const Q> x, const SequenceOrder& order,
+                  Workspace& workspace)
+        : Base(given, x, order, blocks_of<T>(given.sizes.H), given.mask.data != nullptr, workspace) {}
 
-    void epilogue(Index t, Index n, Index rows, Index p, const T* sums) {
+    void epilogue(Index t, Index n, Index rows, Index p, const Q* of_tile) {
+        TileSums<T> space;
+        const T* sums = this->real_sums(rows, p, of_tile, space.at);
         if (in.activation == Activation::tanh) finish_rows(t, n, rows, p, sums, Activation::tanh);
         else finish_rows(t, n, rows, p, sums, in.activation);
     }
@@ -56,15 +59,21 @@ struct SimpleRnnCell : ForwardCell<T, SimpleRnnForward<T>, kMostColumns, Second:
     }
 };
 
+// `x` are the inputs as elements.
+template <class T, class Q>
+static void run_simple_rnn_forward(const SimpleRnnForward<T>& in, View3<const Q> x, Workspace& workspace) {
+    const Division division = divide_forward<Q>(in, kMostColumns, 1);
+    SimpleRnnCell<T, Q> cell(in, x, order_of(in, division, workspace), workspace);
+    Team team(division.threads);
+    cell.start();
+    run_recurrence<Q>(cell, team, division.by_units, in.sizes.N, in.sizes.T, cell.panels());
+}
+
 template <class T>
 static void simple_rnn_forward(const SimpleRnnForward<T>& in) {
     if (in.sizes.N == 0) return;
     Workspace workspace;
-    const Division division = divide_forward<T>(in, kMostColumns, 1);
-    SimpleRnnCell<T> cell(in, order_of(in, division, workspace), workspace);
-    Team team(division.threads);
-    cell.start();
-    run_recurrence<T>(cell, team, division.by_units, in.sizes.N, in.sizes.T, cell.panels());
+    run_simple_rnn_forward(in, in.x, workspace);
 }
 
 }  // namespace GATEWISE_ISA

@@ -12,7 +12,7 @@
 // only, and so its tiles let the second product do something else with the third column (`Second`).
 #pragma once
 
-#include "simd.h"
+#include "narrow.h"
 
 namespace gatewise {
 namespace GATEWISE_ISA {
@@ -30,7 +30,7 @@ struct Segment {
     const T* a;
     Index row_stride, depth_stride;
     Index depth;
-    const T* panel;
+    const WeightOf<T>* panel;
 };
 
 // The sums, [B][R][C][lanes], where a tile leaves them for its epilogue.
@@ -77,7 +77,7 @@ GW_INLINE void add_segment(const Segment<T>& segment, Index between, Ahead& ahea
     const Index row = rows == Rows::kAcross ? 1 : segment.row_stride;
     const Index step = rows == Rows::kAcross ? segment.depth_stride : 1;
     const T* a = segment.a;
-    const T* panel = segment.panel;
+    const WeightOf<T>* panel = segment.panel;
     for (Index k = segment.depth; k > 0; --k, a += step, panel += C * L) {
         if (B == 1 && R > kMostRows / 2) {
             __builtin_prefetch(ahead.first, 0, 2);
@@ -92,7 +92,7 @@ GW_INLINE void add_segment(const Segment<T>& segment, Index between, Ahead& ahea
         for (int b = 0; b < B; ++b)
 #pragma GCC unroll 8
             for (int c = 0; c < C; ++c) {
-                const V weights = load(panel + b * between + c * L);
+                const V weights = load_weights(panel + b * between + c * L, T{});
                 const int s = c == C - 1 ? last : c;
 #pragma GCC unroll 8
                 for (int r = 0; r < R; ++r) acc[b][r][s] = fma(numbers[r], weights, acc[b][r][s]);

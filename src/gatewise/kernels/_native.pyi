@@ -93,6 +93,44 @@ def simple_rnn_predict(x: numpy.ndarray, h0: numpy.ndarray | None, weights: Pack
 
 def simple_rnn_backward(tape: tuple[numpy.ndarray, numpy.ndarray | None], x: numpy.ndarray, h0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, dh: numpy.ndarray | None = None, dh_T: numpy.ndarray | None = None, mask: numpy.ndarray | None = None, activation: str = 'tanh', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, wants: tuple[bool, bool, bool, bool, bool] = (True, True, True, True, True)) -> tuple[numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None, numpy.ndarray | None]: ...
 
+class PackedNarrow:
+    """
+    Weights of int8 or bfloat16 in the kernels' own order, for any number of narrow_predict calls.
+    """
+
+    @property
+    def layer(self) -> str:
+        """"lstm", "gru" or "simple_rnn"."""
+
+    @property
+    def storage(self) -> str:
+        """"int8" or "bfloat16"."""
+
+    @property
+    def made_for(self) -> str:
+        """The instruction set they are packed for."""
+
+    @property
+    def features(self) -> int:
+        """F, the number of input features."""
+
+    @property
+    def units(self) -> int:
+        """H, the number of units."""
+
+    @property
+    def bytes(self) -> int:
+        """The memory they take."""
+
+def pack_narrow(layer: str, storage: str, W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None = None, x_range: numpy.ndarray | None = None, h_range: float = 1.0) -> PackedNarrow: ...
+
+def narrow_predict(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, weights: PackedNarrow, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', sequences: bool = False) -> tuple[numpy.ndarray | None, numpy.ndarray, numpy.ndarray | None]: ...
+
+def use_vnni(wanted: bool) -> None:
+    """
+    Whether int8 layers packed from now on use the machine's instruction for them, where there is one; for tests and measurements.
+    """
+
 def matmul(a: numpy.ndarray, b: numpy.ndarray, out: numpy.ndarray | None = None, accumulate: bool = False, bias: numpy.ndarray | None = None) -> numpy.ndarray: ...
 
 def activation_forward(name: str, x: numpy.ndarray) -> numpy.ndarray: ...
