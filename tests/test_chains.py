@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gatewise
-from gatewise import kernels, layers, losses, masks, optimizers, utils
+from gatewise import config, kernels, layers, losses, masks, optimizers, utils
 from gatewise.context import mode
 from gatewise.functional import Functional
 from gatewise.layers import observing
@@ -138,6 +138,9 @@ def test_an_added_loss_and_a_method_of_ones_own_are_not_passed_by():
     layer.infer = lambda *inputs, **_: np.zeros((3, 2), "float32")
     for _ in range(3):
         assert not layer(x).any()
+    del layer.infer
+    assert warmed(layer, x)(x).any()
+    assert layer._chain is not None
     model = warmed(stacked(), data((3, 5, 4)))
     model.layers[-1].add_loss(lambda: 7.0)
     model.compile("sgd", "mse")
@@ -402,6 +405,26 @@ def test_freezing_thawing_and_writing_midway():
     go()
     on_both(lambda m: m.compile(optimizers.SGD(0.1), "mae"))
     go()
+    on_both(lambda m: setattr(m, "optimizer", optimizers.SGD(0.2)))
+    for model in (chain, plain):
+        model.optimizer.bind(model._store)
+    go()
+
+
+def test_another_epsilon_is_noticed():
+    chain, plain = stacked(activation="sigmoid"), general(stacked(activation="sigmoid"))
+    for model in (chain, plain):
+        model.compile("sgd", "binary_crossentropy")
+        model.layers[-1].bias.assign([50.0, -50.0, 0.0])
+    before = config.epsilon()
+    try:
+        for epsilon in (before, 1e-3, 1e-2):
+            config.set_epsilon(epsilon)
+            y = np.float32([[0, 1, 1]] * 4)
+            assert_same_training(chain, plain, [(data((4, 6, 4), seed=k), y) for k in range(4)])
+            assert chain._training is not None
+    finally:
+        config.set_epsilon(before)
 
 
 def test_a_variable_taken_by_another_model_is_noticed():

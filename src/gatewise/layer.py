@@ -106,6 +106,11 @@ class Layer(Steppable, Buildable, TakesInputs, PassesMasks, Described):
         if name in REPLACEABLE or (self._is_built_in and name[0] != "_"):
             structure_clock.tick()  # the layer computes something else from now on
 
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        if name in REPLACEABLE:
+            structure_clock.tick()
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._is_built_in = cls.__module__.startswith("gatewise.layers.")

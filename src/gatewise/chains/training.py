@@ -22,10 +22,10 @@ class TrainingSteps:
         others: the metrics that are not the native object's.
     """
 
-    __slots__ = ("_native", "_objective", "_of_classes", "_optimizer", "_others", "_store")
+    __slots__ = ("_epsilon", "_native", "_objective", "_of_classes", "_optimizer", "_others", "_store")
 
     def __init__(self, model: Any, native: TrainingChain, others: list[Any]) -> None:
-        self._native, self._others = native, others
+        self._native, self._others, self._epsilon = native, others, config.epsilon()
         self._of_classes = model._objective.losses[0].mean_score.of_classes
         self._objective, self._optimizer, self._store = model._objective, model.optimizer, model._store
 
@@ -34,8 +34,9 @@ class TrainingSteps:
 
     def step(self, model: Any, x: Any, y: Any) -> float | None:
         """One step on a batch, counted into the running means: the loss; None where the general way is to be gone."""
-        if model.optimizer is not self._optimizer or model._objective is not self._objective:
-            model._training = None
+        same = model.optimizer is self._optimizer and model._objective is self._objective
+        if not same or config.epsilon() != self._epsilon:
+            model._training, model._training_tried = None, (0, (), False)
             return None
         others, numbers = self._others, y
         if not self._of_classes and type(y) is np.ndarray and y.dtype.kind in "iub":
@@ -43,7 +44,7 @@ class TrainingSteps:
         found: Any = self._native.step(x, numbers, bool(others))
         if found is None:
             if model._store is not self._store or not self._native.is_current():
-                model._training = None
+                model._training, model._training_tried = None, (0, (), False)
             return None
         optimizer, store = self._optimizer, self._store
         if optimizer.loss_scale_factor:
