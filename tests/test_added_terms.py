@@ -6,7 +6,7 @@ import pytest
 import gatewise as gw
 from gatewise import backend as K
 from gatewise import layers, ops
-from gradients import assert_gradients
+from gradients import assert_gradients, central_differences, compare
 
 
 def data(*shape, seed=0):
@@ -228,3 +228,79 @@ def test_a_call_does_not_change_what_it_was_given():
     np.testing.assert_array_equal(InPlace()(x), 2 * before + 1)
     np.testing.assert_array_equal(model.predict(x, verbose=0), 2 * before + 1)
     np.testing.assert_array_equal(x, before)
+
+
+class Penalty(layers.Layer):
+    """What it is given; adds the mean of its squares to the loss."""
+
+    def call(self, x):
+        self.add_loss(ops.mean(ops.square(x)))
+        return x
+
+
+def models_with_added_losses_alone():
+    """Models with two outputs in which what layers add does not lie on the way to the first."""
+
+    def model(*heads):
+        x = gw.Input((4, 3), dtype="float64")
+        h = layers.LSTM(2, dtype="float64")(x)
+        return gw.Model(x, [layers.Dense(1, dtype="float64")(h), *(head(h) for head in heads)])
+
+    def inner(h):
+        x = gw.Input((2,), dtype="float64")
+        return gw.Model(x, Penalty(dtype="float64")(layers.Dense(2, dtype="float64")(x)))(h)
+
+    def split(h):
+        a, b = ops.split(layers.Dense(2, activity_regularizer="l2", dtype="float64")(h), 2, axis=-1)
+        return Penalty(dtype="float64")(a) + b
+
+    repeated = [
+        layers.RepeatVector(3, dtype="float64"),
+        layers.TimeDistributed(layers.Dense(2, activity_regularizer="l2", dtype="float64"), dtype="float64"),
+        layers.LSTM(2, activity_regularizer="l2", return_state=True, dtype="float64"),
+    ]
+
+    def wrapped(h):
+        for layer in repeated:
+            h = layer(h)
+        return h[0]
+
+    return {
+        "penalty": model(lambda h: Penalty(dtype="float64")(layers.Dense(2, dtype="float64")(h))),
+        "regularizer": model(layers.Dense(2, activity_regularizer="l2", dtype="float64")),
+        "model inside": model(inner),
+        "split": model(split),
+        "wrapped": model(wrapped),
+    }
+
+
+@pytest.mark.parametrize("with_loss", [True, False])
+@pytest.mark.parametrize("name", ["penalty", "regularizer", "model inside", "split", "wrapped"])
+def test_an_added_loss_has_its_gradient_where_the_output_reaches_no_loss(name, with_loss):
+    model = models_with_added_losses_alone()[name]
+    draw = np.random.default_rng(1)
+    model.set_weights([0.5 * draw.normal(size=w.shape) for w in model.get_weights()])
+    model.compile("sgd", ["mse" if with_loss else None, None])
+    x, y = draw.normal(size=(5, 4, 3)), draw.normal(size=(5, 1))
+    _, gradients = model.value_and_grad(x, [y, None])
+    for variable in model.trainable_weights:
+        expected = central_differences(lambda: model.value_and_grad(x, [y, None])[0], variable.array, variable.touch)
+        compare(gradients[variable], expected, 1e-7, variable.path)
+    trained = model.trainable_weights if with_loss else [v for v in model.trainable_weights if "dense" not in v.path]
+    assert all(np.abs(gradients[v]).max() > 0 for v in trained)
+
+
+def test_training_on_added_losses_alone_as_in_keras():
+    """Figures of Keras 3.15.1 on TensorFlow, float32: one step of SGD(0.1) in each of two batches."""
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(8, 5, 3)).astype("float32")
+    first = gw.Input((5, 3))
+    model = gw.Model(first, Penalty()(layers.LSTM(4)(first)))
+    draw = np.random.default_rng(5)
+    before = [(draw.normal(size=w.shape).astype("float32") * 0.5) for w in model.get_weights()]
+    model.set_weights(before)
+    model.compile(gw.optimizers.SGD(0.1))
+    history = model.fit(x, epochs=1, batch_size=4, shuffle=False, verbose=0).history
+    moved = [float(np.abs(a - b).sum()) for a, b in zip(model.get_weights(), before, strict=True)]
+    np.testing.assert_allclose(history["loss"], [0.02835], atol=6e-6)
+    np.testing.assert_allclose(moved, [0.01993, 0.00642, 0.01485], atol=6e-6)

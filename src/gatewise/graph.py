@@ -243,7 +243,9 @@ class Graph:
         """
         slots, slot_masks = self._begin(values, masks)
         masked = masks is not None
-        pullbacks = []
+        pullbacks: list[Any] = []
+        losses = () if running.losses is None else running.losses
+        known, adding = len(losses), {}
         for step in self._steps:
             mask = _mask_for(step, slots, slot_masks) if masked or step.is_given_mask else None
             y, pullback = step.layer.differentiate(
@@ -252,13 +254,16 @@ class Graph:
                 training if step.training is None else step.training,
                 step.structure,
             )
-            pullbacks.append(pullback)
             masked |= _end_step(step, y, mask, slots, slot_masks)
+            if len(losses) != known:
+                known = len(losses)
+                adding[len(pullbacks)] = [(slots[k].shape, slots[k].dtype) for k in step.outputs]
+            pullbacks.append(pullback)
             for slot in step.read_last:
                 slots[slot] = None
 
         def pullback(d_outputs: Sequence[Any], wants_dx: bool = True) -> tuple[tuple, dict]:
-            return self._back(pullbacks, d_outputs, wants_dx)
+            return self._back(pullbacks, d_outputs, wants_dx, adding)
 
         return (*self._results(slots, slot_masks), pullback)
 
@@ -280,7 +285,15 @@ class Graph:
             return [slots[only]], [slot_masks[only]]
         return [slots[k] for k in self._output_slots], [slot_masks[k] for k in self._output_slots]
 
-    def _back(self, pullbacks: list, d_outputs: Sequence[Any], wants_dx: bool) -> tuple[tuple, dict]:
+    def _back(
+        self, pullbacks: list, d_outputs: Sequence[Any], wants_dx: bool, adding: dict[int, list]
+    ) -> tuple[tuple, dict]:
+        """Go back through the steps.
+
+        Args:
+            adding: the shapes and types of the outputs of each step that added to the loss: its way back is gone even
+                if the outputs reach no loss, with zeros for their gradients.
+        """
         d_slots: list[Any] = [None] * self._n_slots
         for slot, dy in zip(self._output_slots, d_outputs, strict=True):
             _accumulate(d_slots, slot, dy)
@@ -290,11 +303,15 @@ class Graph:
             if step.only_output is not None:
                 dy, d_slots[step.only_output] = d_slots[step.only_output], None
                 if dy is None:
-                    continue
+                    if position not in adding:
+                        continue
+                    dy = np.zeros(*adding[position][0])
             else:
                 dy = [d_slots[k] for k in step.outputs]
                 if all(d is None for d in dy):
-                    continue
+                    if position not in adding:
+                        continue
+                    dy = [np.zeros(*known) for known in adding[position]]
                 for k in step.outputs:
                     d_slots[k] = None
             back = pullbacks[position]
