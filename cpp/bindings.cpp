@@ -59,6 +59,7 @@ NB_MODULE(_native, m) {
     define_stream(m);
     define_chain(m);
     define_losses(m);
+    define_plan(m);
     m.def("get_threads", &get_threads, "The number of threads a kernel may use.");
     m.def("set_threads", &set_threads_checked, "count"_a, "Sets the number of threads a kernel may use.");
     m.def("instruction_set", [] { return kernels().name; }, "The instruction set in use.");

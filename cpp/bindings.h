@@ -69,6 +69,7 @@ void define_optimizers(nb::module_& m);     // bindings_optimizers.cpp
 void define_stream(nb::module_& m);         // bindings_stream.cpp
 void define_chain(nb::module_& m);          // bindings_chain.cpp
 void define_losses(nb::module_& m);         // bindings_losses.cpp
+void define_plan(nb::module_& m);           // bindings_plan.cpp: what kernels would do
 
 // A recurrent layer's packed weights, as bindings_stream.cpp reads them.
 struct PackedCell {

@@ -7,6 +7,7 @@
 #include "lstm_variants_backward.h"
 #include "norm_optimizers.h"
 #include "optimizers.h"
+#include "plan.h"
 #include "simple_rnn_backward.h"
 
 namespace gatewise {
@@ -75,7 +76,9 @@ static constexpr KernelsOf<T> table() {
             softmax_forward<T>,
             softmax_backward<T>,
             column_sums<T>,
-            score<T>};
+            score<T>,
+            plan_recurrence<T>,
+            multiply_adds<T>};
 }
 
 }  // namespace GATEWISE_ISA

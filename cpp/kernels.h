@@ -281,6 +281,22 @@ struct Scored {
     double divisor;                 // the slope is that of the sum over this
 };
 
+// What is asked about a recurrent kernel, and the answer: see plan.h.
+enum class PlannedLayer : int { lstm, gru, gru_reset_before, simple };
+struct PlanQuestion {
+    PlannedLayer layer;
+    RecurrentSizes sizes;
+    bool backward, masked, dropout;
+};
+struct Plan {
+    int threads;
+    bool by_units, projected, sorted;  // members share units; x W of all steps first; the longest first
+    std::ptrdiff_t lanes;
+    double step_flops;
+    std::ptrdiff_t weight_bytes, rows_for_one, few_rows, cache_bytes;
+    double flops_for_a_thread, flops_for_a_barrier;
+};
+
 template <class T>
 struct KernelsOf {
     std::ptrdiff_t (*lstm_packed_size)(std::ptrdiff_t F, std::ptrdiff_t H);
@@ -323,6 +339,8 @@ struct KernelsOf {
     void (*softmax_backward)(const T* dy, const T* y, T* dx, std::ptrdiff_t rows, std::ptrdiff_t columns);
     void (*column_sums)(const T* x, T* sums, std::ptrdiff_t rows, std::ptrdiff_t columns);
     double (*score)(const Scored<T>&);
+    Plan (*plan_recurrence)(const PlanQuestion&);
+    double (*multiply_adds)(std::ptrdiff_t rounds, T* out);  // operations done
 };
 
 struct Kernels {

@@ -2,6 +2,8 @@
 Recurrent kernels in C++. Use them through gatewise.kernels, which documents them.
 """
 
+from typing import Any
+
 import numpy
 
 
@@ -220,6 +222,16 @@ def softmax_forward(x: numpy.ndarray) -> numpy.ndarray: ...
 def softmax_backward(dy: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarray: ...
 
 def column_sums(x: numpy.ndarray) -> numpy.ndarray: ...
+
+def plan_recurrence(layer: str, N: int, T: int, F: int, H: int, item: int = 4, backward: bool = False, masked: bool = False, dropout: bool = False) -> dict[str, Any]:
+    """
+    How a recurrent kernel would divide its work, and the limits that it goes by: see plan.h.
+    """
+
+def measure_fma_peak(seconds: float = 0.1, threads: int = 0, item: int = 4) -> float:
+    """
+    Operations a second (a multiply-add is two) from registers alone, the best of short blocks; threads=0: as many as kernels may use.  item: 4 for float32, 8 for float64.
+    """
 
 def get_threads() -> int:
     """The number of threads a kernel may use."""
