@@ -103,6 +103,9 @@ void define_plan(nb::module_& m) {
     m.def("measure_fma_peak", &measure_fma_peak, "seconds"_a = 0.1, "threads"_a = 0, "item"_a = 4,
           "Operations a second (a multiply-add is two) from registers alone, the best of short blocks; "
           "threads=0: as many as kernels may use.  item: 4 for float32, 8 for float64.");
+    m.def(
+        "narrow_instruction_set", [] { return narrow_kernels().name; },
+        "The instruction set in use for weights of int8.");
 }
 
 }  // namespace gatewise
