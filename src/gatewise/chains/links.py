@@ -54,6 +54,14 @@ class Link:
 
 def links_of(root: Any) -> list[Link] | None:
     """The links of a layer or model, in order; None if it is no chain."""
+    found = links_up_to(root)
+    if found is None or found[1] is not None:
+        return None
+    return found[0] if any(link.told for link in found[0]) else None
+
+
+def links_up_to(root: Any) -> tuple[list[Link], Any] | None:
+    """(the first links, the layer that can be none or None where all can); None if the layers are no row of layers."""
     shape = input_shape(root) if is_chain_class(root) and root.built else None
     layers = None if shape is None else _layers_in_order(root)
     if shape is None or layers is None:
@@ -63,10 +71,10 @@ def links_of(root: Any) -> list[Link] | None:
     for layer in layers:
         link = _link(layer, input_type(root), timed, features)
         if link is None:
-            return None
+            return found, layer
         found.append(link)
         timed, features = link.timed, link.features
-    return found if any(link.told for link in found) else None
+    return found, None
 
 
 def is_chain_class(layer: Any) -> bool:
