@@ -7,6 +7,7 @@ namespace {
 enum class Layer { lstm, gru, simple_rnn };
 constexpr const char* kLayers[] = {"lstm", "gru", "simple_rnn"};
 constexpr int kGates[] = {4, 3, 1};
+constexpr Index kMostDepth = 65536;  // times 255 times 127 is what 32 bits hold
 
 // The index of a name in a list; ValueError naming the list.
 template <std::size_t count>
@@ -30,7 +31,7 @@ const NarrowKernelsOf::Packing& packing_of(const NarrowKernelsOf& k, Layer layer
 class PackedNarrow {
   public:
     PackedNarrow(const std::string& layer, const std::string& storage, nb::handle W, nb::handle U,
-                 nb::handle b, nb::handle x_range, double h_range) {
+                 nb::handle b, nb::handle scales, nb::handle x_range, double h_range) {
         static constexpr const char* kStorages[] = {"int8", "bfloat16"};
         const char* function = "pack_narrow";
         layer_ = static_cast<Layer>(read_name(function, "layer", layer, kLayers));
@@ -44,27 +45,27 @@ class PackedNarrow {
         F = *axes.find('F');
         H = *axes.find('H');
         if (F == 0 || H == 0) throw nb::value_error("pack_narrow: W and U must have no axis of length 0");
+        const bool is_int8 = storage_ == kStorages[0];
+        if (is_int8 && F + H > kMostDepth)
+            throw nb::value_error(("pack_narrow: int8 weights may have at most " + std::to_string(kMostDepth) +
+                                   " rows in all, or sums of 32 bits might not hold; W and U have " +
+                                   std::to_string(F + H))
+                                      .c_str());
         axes.set('Z', 2);
         const std::string of_b = layer_ == Layer::gru ? "Z3H" : of_h.substr(1);
         const Array bias = read_floats(axes, type, "b", b, of_b.c_str(), true);
-        const Array ranges = read_floats(axes, type, "x_range", x_range, "F", storage_ == kStorages[1]);
+        const Array of_sums = read_floats(axes, type, "scales", scales, of_b.c_str(), !is_int8),
+                    ranges = read_floats(axes, type, "x_range", x_range, "F", !is_int8);
+        check_ranges(ranges, h_range);
         kernels_ = &narrow_kernels();
         const NarrowKernelsOf& k = table();
         const NarrowKernelsOf::Packing& packing = packing_of(k, layer_);
         bytes = packing.size(F, H);
         memory_.reset(allocate(bytes));
-        const View2<const float> of_bias = {bias.as<const float>(), bias.rank == 2 ? bias.strides[0] : 0};
-        // bfloat16 has no ranges; a row of ones stands in for them.
-        Workspace workspace;
-        float* ones = static_cast<float*>(workspace.take(sizeof(float) * F));
-        for (Index f = 0; f < F; ++f) ones[f] = 1;
-        const NarrowWeights weights = {w.view2<const float>(),
-                                       u.view2<const float>(),
-                                       of_bias,
-                                       F,
-                                       H,
-                                       ranges ? ranges.as<const float>() : ones,
-                                       static_cast<float>(h_range)};
+        const NarrowWeights weights = {w.view2<const float>(), u.view2<const float>(),
+                                       rows_of(bias),          rows_of(of_sums),
+                                       F,                      H,
+                                       ranges.as<const float>(), static_cast<float>(h_range)};
         packing.pack(weights, memory_.get());
     }
 
@@ -78,6 +79,18 @@ class PackedNarrow {
     Index F = 0, H = 0, bytes = 0;
 
   private:
+    // A bias, of one row or of two.
+    static View2<const float> rows_of(const Array& b) {
+        return {b.as<const float>(), b.rank == 2 ? b.strides[0] : 0};
+    }
+    void check_ranges(const Array& x_range, double h_range) const {
+        const auto good = [](double v) { return v >= 0 && v <= 3.4028234663852886e38; };
+        bool all = good(h_range);
+        for (Index f = 0; x_range && f < F; ++f) all &= good(x_range.as<const float>()[f]);
+        if (!all)
+            throw nb::value_error("pack_narrow: x_range and h_range must be finite numbers from 0 on");
+    }
+
     Layer layer_;
     const char* storage_;
     const NarrowKernels* kernels_;
@@ -139,9 +152,8 @@ nb::tuple narrow_predict(nb::handle x_, nb::handle h0_, nb::handle c0_, const Pa
     call_kernel(recurrent_flops(sizes, gates), [&] { finite = run(read, c0, weights, a, s, made); });
     if (!finite)
         throw nb::value_error(
-            "narrow_predict: x holds numbers that are not finite, which 8 bits cannot say; clean the data, "
-            "or mask "
-            "these steps");
+            "narrow_predict: x holds numbers that are not finite, which 8 bits cannot say; clean the data, or "
+            "mask these steps");
     return nb::make_tuple(result(made.h), made.h_last.keeper, result(made.c_last));
 }
 
@@ -163,13 +175,15 @@ void define_narrow(nb::module_& m) {
     m.def(
         "pack_narrow",
         [](const std::string& layer, const std::string& storage, nb::handle W, nb::handle U, nb::handle b,
-           nb::handle x_range,
-           double h_range) { return new PackedNarrow(layer, storage, W, U, b, x_range, h_range); },
-        "layer"_a, "storage"_a, any("W"), any("U"), none_or("b"), none_or("x_range"), "h_range"_a = 1.0,
+           nb::handle scales, nb::handle x_range, double h_range) {
+            return new PackedNarrow(layer, storage, W, U, b, scales, x_range, h_range);
+        },
+        "layer"_a, "storage"_a, any("W"), any("U"), none_or("b"), none_or("scales"), none_or("x_range"),
+        "h_range"_a = 1.0,
         nb::rv_policy::take_ownership,
         nb::sig("def pack_narrow(layer: str, storage: str, W: numpy.ndarray, U: numpy.ndarray, "
-                "b: numpy.ndarray | None = None, x_range: numpy.ndarray | None = None, "
-                "h_range: float = 1.0) -> PackedNarrow"));
+                "b: numpy.ndarray | None = None, scales: numpy.ndarray | None = None, "
+                "x_range: numpy.ndarray | None = None, h_range: float = 1.0) -> PackedNarrow"));
     m.def("narrow_predict", &narrow_predict, any("x"), any("h0"), any("c0"), "weights"_a, none_or("mask"),
           nb::arg("activation").none() = "tanh", nb::arg("recurrent_activation").none() = "sigmoid",
           "sequences"_a = false,

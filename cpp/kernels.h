@@ -355,10 +355,11 @@ extern const Kernels kernels_avx2;
 extern const Kernels kernels_avx512;
 #endif
 
-// Weights to be made narrow: b is (G H,), of a GRU (2, 3H). x_range (F,) and h_range: the largest sizes of x
-// and of h that are expected, for int8.
+// Narrow weights as floats: for int8 whole numbers between -127 and 127. b is (G H,), of a GRU (2, 3H). For
+// int8 also the scale of each sum, laid out as b (of a GRU's gates z and r in the first row, zeros in the
+// second), and the largest sizes of x (F,) and of h that can be told apart from larger ones.
 struct NarrowWeights {
-    View2<const float> W, U, b;
+    View2<const float> W, U, b, scales;
     std::ptrdiff_t F, H;
     const float* x_range;
     float h_range;

@@ -98,6 +98,7 @@ GW_INLINE I32 fma(I32 row, I32 weights, I32 sum) {
 }
 
 constexpr float kMostInt8 = 127;
+constexpr float kLeastRange = 1e-30f;  // numbers in a range that is no larger are taken for zeros
 
 // The whole numbers nearest to v, between -127 and 127 (even ones where two are as near).
 GW_INLINE I32 to_int8(F32 v) {

@@ -1,11 +1,11 @@
 // Recurrent layers whose weights have fewer bits: packing, and forward passes.
 //
 // The idea: weights are packed as floats first, by the layer's own function, and then made narrow panel by
-// panel, so there is one packing of each layer. int8: each column of [W; U] has one scale, after the rows of
-// W have been multiplied with what a step of x means and those of U with what a step of h means (`x_range`
-// and `h_range` are the largest sizes that are expected; larger numbers are cut off). A column's sum then
-// becomes a float with one multiplication. bfloat16: weights are rounded to the nearest, all else stays
-// float.
+// panel, so there is one packing of each layer. int8: weights come as whole numbers, found by the function
+// `int8_weights` of the NumPy twin, kernels/reference/narrow.py, where it is said what they mean; x and h become
+// whole numbers here, as multiples of `x_range` / 127 and `h_range` / 127, and larger numbers are cut off. A
+// column's exact sum becomes a float with one multiplication. bfloat16: the upper halves of floats, all else
+// stays float.
 #pragma once
 
 #include "gru.h"
@@ -34,12 +34,11 @@ struct NarrowLayout {
     }
 };
 
-// One row of a panel as floats: its vectors, and which sum each belongs to.
+// The rows of a panel as floats: their vectors, and which sum each belongs to.
 template <int C, Second second>
 struct PanelRows {
     const float* first;
     Index count, vectors;  // rows, and vectors in each
-    float* factors;        // what the rows are multiplied with, or null
     bool of_h;
 
     Index sum(Index vector) const { return of_h && second == Second::kApart && vector == C - 1 ? C : vector; }
@@ -57,75 +56,72 @@ static void narrow_rows(const float* from, Index rows, Index vectors, std::uint1
     for (Index i = 0; i < rows * vectors * L; ++i) to[i] = to_bfloat16(from[i]);
 }
 
-// Four rows at a time, a lane's four numbers in its quad; `sums` gets 128 times what the numbers add up to.
+// Four rows at a time, a lane's four numbers in its quad; from `starts` 128 times the numbers is taken away,
+// for that is what the rows' bytes have too much.
 template <int L, class Rows>
-static void quad_rows(const Rows& rows, const float* scales, Quad* to, std::int32_t* sums) {
+static void quad_rows(const Rows& rows, Quad* to, std::int32_t* starts) {
     const Index across = rows.vectors * L;
     for (Index k0 = 0; k0 < rows.count; k0 += 4, to += across)
         for (Index i = 0; i < across; ++i) {
             const Index sum = rows.sum(i / L) * L + i % L;
             std::uint32_t bytes = 0;
             for (Index k = k0; k < min_of(k0 + 4, rows.count); ++k) {
-                const float value =
-                    rows.first[k * across + i] * rows.factors[rows.of_h ? 0 : k] / scales[sum];
-                const std::int32_t number = to_int8(broadcast(value))[0];
+                const std::int32_t number = to_int8(broadcast(rows.first[k * across + i]))[0];
                 bytes |= (std::uint32_t)(number & 255) << (8 * (k - k0));
-                sums[sum] += 128 * number;
+                starts[sum] -= 128 * number;
             }
             to[i].bytes = (std::int32_t)bytes;
         }
 }
 
-template <int L, class Rows>
-static void find_scales(const Rows& rows, float* scales) {
-    const Index across = rows.vectors * L;
-    for (Index k = 0; k < rows.count; ++k)
-        for (Index i = 0; i < across; ++i) {
-            float& scale = scales[rows.sum(i / L) * L + i % L];
-            const float size =
-                __builtin_fabsf(rows.first[k * across + i]) * rows.factors[rows.of_h ? 0 : k] / kMostInt8;
-            scale = size > scale ? size : scale;
-        }
+// What a number is multiplied with to become a whole one; 0 where there is nothing to tell apart.
+GW_INLINE float to_whole(float range) { return range > kLeastRange ? 1 / (range / kMostInt8) : 0; }
+
+// Panel p: `from` as floats, `to` narrow, and where its sums start (int8).
+template <class Q, int C, Second second, bool kWhole>
+static void narrow_panel(const NarrowLayout<Q, C, second, kWhole>& at, Index p, const float* from,
+                         WeightOf<Q>* to, float* sums) {
+    constexpr int L = Simd<float>::kLanes, kSums = sums_of(second, C);
+    const Index columns = at.columns(p), of_h = second_columns(second, (int)columns);
+    const PanelRows<C, second> x = {from, at.F, columns, false};
+    const PanelRows<C, second> h = {from + at.F * columns * L, at.H, of_h, true};
+    WeightOf<Q>* to_h = to + elements_of<Q>(at.F) * columns * L;
+    if constexpr (Stored<Q>::kDepth == 1) {
+        narrow_rows<L>(x.first, x.count, x.vectors, to);
+        narrow_rows<L>(h.first, h.count, h.vectors, to_h);
+    } else {
+        std::int32_t starts[kSums * L] = {};
+        quad_rows<L>(x, to, starts);
+        quad_rows<L>(h, to_h, starts);
+        std::memcpy(sums + p * kSums * L, starts, sizeof starts);
+    }
 }
 
-// `packed`: the same weights as floats.
-template <class Q, int C, Second second, bool kWhole>
-static void narrow_pack(const NarrowLayout<Q, C, second, kWhole>& at, const float* packed,
-                        const float* x_range, float h_range, void* memory) {
-    constexpr int L = Simd<float>::kLanes, kSums = sums_of(second, C);
-    const Index stride = panel_size<float, C, second>(at.F, at.H), F = elements_of<Q>(at.F);
+// `pack(b, to)` packs the weights as floats, with these biases.
+template <class Q, int C, Second second, bool kWhole, class Pack>
+static void narrow_pack(const NarrowLayout<Q, C, second, kWhole>& at, const NarrowWeights& w, void* memory,
+                        const Pack& pack) {
+    const Index stride = panel_size<float, C, second>(at.F, at.H), size = sizeof(float) * at.sums();
     auto* weights = (WeightOf<Q>*)memory;
     auto* sums = (float*)(weights + at.weights());
-    const float* biases = packed + at.panels() * stride;
     Workspace workspace;
-    float* factors = (float*)workspace.take(sizeof(float) * (at.F + 1));
-    for (Index f = 0; f <= at.F; ++f) factors[f] = (f < at.F ? x_range[f] : h_range) / kMostInt8;
+    float* packed = (float*)workspace.take(sizeof(float) * at.panels() * stride + size);
+    const float* biases = packed + at.panels() * stride;
+    pack(w.b, packed);
     for (Index p = 0; p < at.panels(); ++p) {
-        const Index columns = at.columns(p), of_h = second_columns(second, (int)columns);
-        const float* from = packed + p * stride;
-        WeightOf<Q>* to = weights + p * panel_size<Q, C, second>(F, elements_of<Q>(at.H));
-        const PanelRows<C, second> x = {from, at.F, columns, factors, false};
-        const PanelRows<C, second> h = {from + at.F * columns * L, at.H, of_h, factors + at.F, true};
-        if constexpr (Stored<Q>::kDepth == 1) {
-            narrow_rows<L>(x.first, x.count, x.vectors, to);
-            narrow_rows<L>(h.first, h.count, h.vectors, to + F * columns * L);
-            std::memcpy(sums + p * kSums * L, biases + p * kSums * L, sizeof(float) * kSums * L);
-        } else {
-            std::int32_t starts[kSums * L] = {};
-            float scales[kSums * L] = {};
-            find_scales<L>(x, scales);
-            find_scales<L>(h, scales);
-            for (float& scale : scales) scale = scale > 0 ? scale : 1;
-            quad_rows<L>(x, scales, to, starts);
-            quad_rows<L>(h, scales, to + F * columns * L, starts);
-            for (std::int32_t& start : starts) start = -start;
-            std::memcpy(sums + p * kSums * L, starts, sizeof starts);
-            std::memcpy(sums + at.sums() + p * kSums * L, scales, sizeof scales);
-            std::memcpy(sums + 2 * at.sums() + p * kSums * L, biases + p * kSums * L, sizeof scales);
-        }
+        const Index step = panel_size<Q, C, second>(elements_of<Q>(at.F), elements_of<Q>(at.H));
+        narrow_panel(at, p, packed + p * stride, weights + p * step, sums);
     }
-    if constexpr (Stored<Q>::kDepth > 1)
-        for (Index f = 0; f <= at.F; ++f) sums[3 * at.sums() + f] = factors[f] > 0 ? 1 / factors[f] : 0;
+    if constexpr (Stored<Q>::kDepth == 1) {
+        std::memcpy(sums, biases, size);
+    } else {
+        std::memcpy(sums + 2 * at.sums(), biases, size);
+        pack(w.scales, packed);
+        std::memcpy(sums + at.sums(), biases, size);
+        float* factors = sums + 3 * at.sums();
+        for (Index f = 0; f < at.F; ++f) factors[f] = to_whole(w.x_range[f]);
+        factors[at.F] = to_whole(w.h_range);
+    }
 }
 
 // ---- inputs as elements ------------------------------------------------------------------------------
@@ -197,22 +193,22 @@ struct Narrow {
     }
 
     static void lstm_pack(const NarrowWeights& w, void* to) {
-        Workspace workspace;
-        float* packed = (float*)workspace.take(sizeof(float) * lstm_packed_size<float>(w.F, w.H));
-        gatewise::GATEWISE_ISA::lstm_pack<float>(w.W, w.U, w.b.data, w.F, w.H, packed);
-        narrow_pack(LstmNarrow<Q>{w.F, w.H, 4 * blocks_of<Q>(w.H)}, packed, w.x_range, w.h_range, to);
+        const LstmNarrow<Q> at = {w.F, w.H, 4 * blocks_of<Q>(w.H)};
+        narrow_pack(at, w, to, [&](View2<const float> b, float* packed) {
+            gatewise::GATEWISE_ISA::lstm_pack<float>(w.W, w.U, b.data, w.F, w.H, packed);
+        });
     }
     static void gru_pack(const NarrowWeights& w, void* to) {
-        Workspace workspace;
-        float* packed = (float*)workspace.take(sizeof(float) * gru_packed_size<float>(w.F, w.H, true));
-        gatewise::GATEWISE_ISA::gru_pack<float>(w.W, w.U, w.b, w.F, w.H, true, packed);
-        narrow_pack(GruNarrow<Q>{w.F, w.H, kGruGates * blocks_of<Q>(w.H)}, packed, w.x_range, w.h_range, to);
+        const GruNarrow<Q> at = {w.F, w.H, kGruGates * blocks_of<Q>(w.H)};
+        narrow_pack(at, w, to, [&](View2<const float> b, float* packed) {
+            gatewise::GATEWISE_ISA::gru_pack<float>(w.W, w.U, b, w.F, w.H, true, packed);
+        });
     }
     static void simple_rnn_pack(const NarrowWeights& w, void* to) {
-        Workspace workspace;
-        float* packed = (float*)workspace.take(sizeof(float) * simple_rnn_packed_size<float>(w.F, w.H));
-        gatewise::GATEWISE_ISA::simple_rnn_pack<float>(w.W, w.U, w.b.data, w.F, w.H, packed);
-        narrow_pack(SimpleRnnNarrow<Q>{w.F, w.H, blocks_of<Q>(w.H)}, packed, w.x_range, w.h_range, to);
+        const SimpleRnnNarrow<Q> at = {w.F, w.H, blocks_of<Q>(w.H)};
+        narrow_pack(at, w, to, [&](View2<const float> b, float* packed) {
+            gatewise::GATEWISE_ISA::simple_rnn_pack<float>(w.W, w.U, b.data, w.F, w.H, packed);
+        });
     }
 
     static bool lstm_forward(const LstmForward<float>& in) {

@@ -45,6 +45,10 @@ def config_of(layer: Any, base: type, described: type | None = None) -> dict[str
         if name in getattr(cls, "in_config_if_true", ()) and not value:
             continue
         config[name] = _as_json(value, name, layer)
+    for name in getattr(cls, "taken_by_name", ()):  # arguments that are in no signature, and seldom given
+        value = getattr(layer, name, None)
+        if value is not None:
+            config[name] = _as_json(value, name, layer)
     penalty = layer._constructed_with[1].get("activity_regularizer")
     if penalty is not None and "activity_regularizer" not in config:  # one of those that every layer takes
         config["activity_regularizer"] = _as_json(layer.activity_regularizer, "activity_regularizer", layer)

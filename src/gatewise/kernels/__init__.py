@@ -18,6 +18,7 @@ from gatewise.kernels._native import (
     PackedGRU,
     PackedLSTM,
     PackedLSTMVariant,
+    PackedNarrow,
     PackedSimpleRNN,
     StreamSteps,
     TrainingChain,
@@ -43,6 +44,7 @@ from gatewise.kernels._native import (
     lstm_variant_predict,
     matmul,
     nadam_step,
+    narrow_predict,
     pack_gru,
     pack_lstm,
     pack_lstm_variant,
@@ -62,14 +64,18 @@ from gatewise.kernels._native import (
 from gatewise.kernels._native import gru_forward as _gru_forward
 from gatewise.kernels._native import lstm_forward as _lstm_forward
 from gatewise.kernels._native import lstm_variant_forward as _lstm_variant_forward
+from gatewise.kernels._native import pack_narrow as _pack_narrow
 from gatewise.kernels._native import simple_rnn_forward as _simple_rnn_forward
 from gatewise.kernels.reference import (
+    Bfloat16Weights,
     GRUTape,
+    Int8Weights,
     LSTMTape,
     LSTMVariantOptions,
     LSTMVariantTape,
     LSTMVariantWeights,
     SimpleRNNTape,
+    floats_of,
 )
 
 # Activations whose derivative is taken from their input; all others take it from their output.
@@ -148,11 +154,34 @@ def simple_rnn_forward(
     return SimpleRNNTape(*_simple_rnn_forward(x, h0, W, U, b, mask, activation, x_dropout, h_dropout))
 
 
+def pack_narrow(layer: str, weights: Int8Weights | Bfloat16Weights) -> PackedNarrow:
+    """Weights of fewer bits in the kernels' order, for `narrow_predict`: see `reference.narrow`.
+
+    Args:
+        layer: "lstm", "gru" (reset after the product) or "simple_rnn".
+        weights: from `reference.int8_weights` or `reference.bfloat16_weights`.
+
+    `narrow_predict(x, h0, c0, packed, mask, activation, recurrent_activation, sequences)` returns (h of every step
+    (N, T, H) or None, the last h (N, H), of an LSTM the last c (N, H), else None).  c0 is of an LSTM, and
+    recurrent_activation of layers with gates; the others pay them no heed.
+    """
+    expected, storage = (np.int8, "int8") if isinstance(weights, Int8Weights) else (np.uint16, "bfloat16")
+    for name, array in (("W", weights.W), ("U", weights.U)):
+        if array.dtype != expected:
+            raise TypeError(f"pack_narrow: {name} of {storage} weights is {np.dtype(expected)}; got {array.dtype}")
+    if isinstance(weights, Int8Weights):
+        W, U = weights.W.astype(np.float32), weights.U.astype(np.float32)
+        return _pack_narrow(layer, storage, W, U, weights.b, weights.scales, weights.x_range, weights.h_range)
+    return _pack_narrow(layer, storage, *floats_of(weights), weights.b)
+
+
 __all__ = [
     "ACTIVATIONS",
     "ACTIVATIONS_NEEDING_INPUT",
+    "Bfloat16Weights",
     "Chain",
     "GRUTape",
+    "Int8Weights",
     "LSTMTape",
     "LSTMVariantOptions",
     "LSTMVariantTape",
@@ -160,6 +189,7 @@ __all__ = [
     "PackedGRU",
     "PackedLSTM",
     "PackedLSTMVariant",
+    "PackedNarrow",
     "PackedSimpleRNN",
     "SimpleRNNTape",
     "StreamSteps",
@@ -189,9 +219,11 @@ __all__ = [
     "lstm_variant_predict",
     "matmul",
     "nadam_step",
+    "narrow_predict",
     "pack_gru",
     "pack_lstm",
     "pack_lstm_variant",
+    "pack_narrow",
     "pack_simple_rnn",
     "rmsprop_step",
     "schedule_free_adamw_step",

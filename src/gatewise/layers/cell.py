@@ -17,6 +17,7 @@ from gatewise import activations, constraints, initializers, random, regularizer
 from gatewise.arguments import standard_dtype
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
+from gatewise.layers import narrow
 from gatewise.layers.chance import Chance
 from gatewise.variable import Variable
 
@@ -172,6 +173,7 @@ class GatedCell(Cell):
         *_initializer, *_regularizer, *_constraint: name, object or function.
         dropout, recurrent_dropout: fraction of x and of h[t-1] that is set to zero in training, the same at every step.
         seed: of the dropout.
+        quantization: "int8" or "bfloat16" for weights of fewer bits, which `gatewise.quantize` makes; see `narrow`.
 
     Weights: kernel (F, G H), recurrent_kernel (H, G H), bias: G gates, in the family's order.
 
@@ -180,7 +182,10 @@ class GatedCell(Cell):
     """
 
     not_in_config = ("implementation",)
+    taken_by_name = ("quantization",)
     n_gates = 1
+    kernel_family: str | None = None
+    """The name of the family in the kernels' functions."""
 
     def __init__(
         self,
@@ -201,10 +206,14 @@ class GatedCell(Cell):
         seed: int | None,
         recurrent_activation: Any = None,
         implementation: int = 2,
+        quantization: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_cell_arguments(locals(), type(self).__name__)
+        if quantization is not None:
+            narrow.check_storage(quantization, type(self).__name__)
+        self.quantization = quantization
         self.units = int(units)
         self.activation = activations.get(activation)
         if recurrent_activation is not None or self.n_gates > 1:
@@ -234,6 +243,9 @@ class GatedCell(Cell):
 
     def build(self, input_shape: Any) -> None:
         F, H, G = input_shape[-1], self.units, self.n_gates
+        if self.quantization is not None:
+            narrow.add_weights(self, F)
+            return
         self.kernel = self.add_weight(
             (F, G * H), self.kernel_initializer, name="kernel",
             regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,

@@ -15,6 +15,7 @@ import numpy as np
 
 from gatewise import kernels
 from gatewise.kernels import twins
+from gatewise.layers import narrow
 from gatewise.layers.cell import Taped, added, given_arguments, one_by_one, taped_one_by_one
 from gatewise.layers.lstm_variants import (
     IN_CONFIG_IF_TRUE,
@@ -44,6 +45,7 @@ class LSTMCell(LSTMVariantCell):
 
     in_config_if_true = IN_CONFIG_IF_TRUE
     in_config_with = IN_CONFIG_WITH
+    kernel_family = "lstm"
 
     def __init__(
         self,
@@ -99,9 +101,11 @@ class LSTMCell(LSTMVariantCell):
         return np.concatenate(parts)
 
     def stream_kind(self) -> str | None:
-        return None if self.is_variant else "lstm"
+        return None if self.is_variant or self.quantization else "lstm"
 
     def _pack(self) -> Any:
+        if self.quantization is not None:
+            return narrow.pack(self)
         if self.is_variant:
             return kernels.pack_lstm_variant(self._variant_weights())
         return kernels.pack_lstm(*self._weight_arrays())
@@ -109,6 +113,8 @@ class LSTMCell(LSTMVariantCell):
     def run_states(
         self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool, chance: Any = None
     ) -> Any:
+        if self.quantization is not None:
+            return narrow.run(self, x, states, mask, training, every_step)
         if self.is_variant:
             return self.run_variant(x, states, mask, training, every_step, chance)
         known = self._kernel_activations()
@@ -141,6 +147,8 @@ class LSTMCell(LSTMVariantCell):
 
     def _traced(self, x: np.ndarray, states: Sequence[Any], mask: Any, x_dropout: Any, h_dropout: Any) -> Any:
         """(tape, [last states], pullback) under the given dropout."""
+        if self.quantization is not None:
+            narrow.refuse(self, narrow.NO_TAPE)
         W, U, b = self._weight_arrays()
         h0, c0 = states or (None, None)
         known = self._kernel_activations()

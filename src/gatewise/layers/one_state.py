@@ -9,27 +9,32 @@ import numpy as np
 
 from gatewise import kernels
 from gatewise.kernels import twins
+from gatewise.layers import narrow
 from gatewise.layers.cell import GatedCell, Taped, added, one_by_one, taped_one_by_one
 
 
 class OneStateCell(GatedCell):
     """Base of GRUCell and SimpleRNNCell: whole sequences by the kernels `<family>_forward`, `_predict`, `_backward`."""
 
-    kernel_family: str
+    kernel_family: str  # type: ignore[assignment]
 
     def _kernel_options(self) -> tuple:
         """What the kernels take after the activations, and `pack` after the weights."""
         return ()
 
     def stream_kind(self) -> str | None:
-        return self.kernel_family
+        return None if self.quantization else self.kernel_family
 
     def _pack(self) -> Any:
+        if self.quantization is not None:
+            return narrow.pack(self)
         return getattr(kernels, f"pack_{self.kernel_family}")(*self._weight_arrays(), *self._kernel_options())
 
     def run_states(
         self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, every_step: bool, chance: Any = None
     ) -> Any:
+        if self.quantization is not None:
+            return narrow.run(self, x, states, mask, training, every_step)
         known = self._kernel_activations()
         chance = chance or self.drawn(x.shape, training)
         if known is None and not training:
@@ -56,6 +61,8 @@ class OneStateCell(GatedCell):
 
     def _traced(self, x: np.ndarray, states: Sequence[Any], mask: Any, x_dropout: Any, h_dropout: Any) -> Any:
         """(tape, [last states], pullback) under the given dropout."""
+        if self.quantization is not None:
+            narrow.refuse(self, narrow.NO_TAPE)
         W, U, b = self._weight_arrays()
         h0 = states[0] if states else None
         known = self._kernel_activations()

@@ -361,14 +361,17 @@ class CellLayer(RNN):
 
     cell_class: type[Cell]
     not_in_config = ("implementation", "use_cudnn")
+    taken_by_name = ("quantization",)
 
     def __init__(self, arguments: dict[str, Any], **kwargs: Any) -> None:
+        of_fewer_bits = {"quantization": kwargs.pop("quantization")} if "quantization" in kwargs else {}
         # Checked here too, so that a message names the layer that the user wrote and not its cell.
         check_cell_arguments({**arguments, "kwargs": kwargs}, type(self).__name__)
         of_cell, own = split_arguments(arguments, self.cell_class)
         own.pop("use_cudnn", None)  # of LSTM and GRU: there is one way to compute here
         cell = self.cell_class(
             **of_cell,
+            **of_fewer_bits,
             name=config.snake_case(self.cell_class.__name__),
             dtype=kwargs.get("dtype"),
             trainable=kwargs.get("trainable", True),

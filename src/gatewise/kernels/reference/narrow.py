@@ -1,7 +1,7 @@
 """Weights of fewer bits: what the numbers mean, and what the kernels compute with them.
 
-A recurrent layer's step is z[t] = x[t] W + h[t-1] U + b and then arithmetic on z.  With bfloat16 the elements of W and U
-are the upper halves of floats, rounded to the nearest.  With int8 every product is one of whole numbers:
+A recurrent layer's step is z[t] = x[t] W + h[t-1] U + b and then arithmetic on z.  With bfloat16 the elements of W and
+U are the upper halves of floats, rounded to the nearest.  With int8 every product is one of whole numbers:
 
     x'[t] = round(127 x[t] / x_range)        h'[t] = round(127 h[t] / h_range)         between -127 and 127
     z[t] = (x'[t] W' + h'[t-1] U') scale + b
@@ -22,7 +22,6 @@ from gatewise.kernels.reference.gru import gru_forward
 from gatewise.kernels.reference.lstm import lstm_forward
 from gatewise.kernels.reference.simple_rnn import simple_rnn_forward
 
-NARROW_LAYERS = ("lstm", "gru", "simple_rnn")
 MOST = np.float32(127)
 LEAST_RANGE = np.float32(1e-30)
 """Numbers in a range that is no larger are taken for zeros."""
@@ -49,6 +48,18 @@ class Bfloat16Weights(NamedTuple):
     W: Array
     U: Array
     b: Array | None
+
+
+class NarrowWeights(NamedTuple):
+    """Weights as `narrow_predict` takes them: of "lstm", "gru" (reset after the product) or "simple_rnn"."""
+
+    layer: str
+    weights: Int8Weights | Bfloat16Weights
+
+
+def pack_narrow(layer: str, weights: Int8Weights | Bfloat16Weights) -> NarrowWeights:
+    """Weights for `narrow_predict`."""
+    return NarrowWeights(layer, weights)
 
 
 def int8_weights(layer: str, W: Array, U: Array, b: Array | None, x_range: Array, h_range: float) -> Int8Weights:
@@ -116,26 +127,32 @@ def as_int8(values: Array, ranges: Array | float) -> Array:
 
 
 def narrow_predict(
-    layer: str,
     x: Array,
     h0: Array | None,
     c0: Array | None,
-    weights: Int8Weights | Bfloat16Weights,
+    weights: NarrowWeights,
     mask: Array | None = None,
     activation: str = "tanh",
     recurrent_activation: str = "sigmoid",
-) -> tuple[Array, Array, Array | None]:
+    sequences: bool = False,
+) -> tuple[Array | None, Array, Array | None]:
     """Runs a layer over whole sequences with narrow weights.
 
     Args:
-        layer: "lstm", "gru" (reset after the product) or "simple_rnn".
         x: (N, T, F) float32.   h0, c0: (N, H) or None for zeros.   mask: (N, T) bool, True = use the step.
 
     Returns:
-        (h of every step (N, T, H), the last h (N, H), of an LSTM the last c (N, H), else None).
+        (h of every step (N, T, H) or None, the last h (N, H), of an LSTM the last c (N, H), else None).
     """
-    if isinstance(weights, Bfloat16Weights):
-        return _float_predict(layer, x, h0, c0, weights, mask, activation, recurrent_activation)
+    run = _int8_predict if isinstance(weights.weights, Int8Weights) else _bfloat16_predict
+    h, *last = run(*weights, x, h0, c0, mask, activation, recurrent_activation)
+    return h if sequences else None, *last
+
+
+def _int8_predict(
+    layer: str, weights: Int8Weights, x: Array, h0: Array | None, c0: Array | None, mask: Array | None,
+    activation: str, recurrent_activation: str,
+) -> tuple[Array, Array, Array | None]:  # fmt: skip
     N, T, H = *x.shape[:2], len(weights.U)
     h, c = (np.zeros((N, H), np.float32) if state is None else state for state in (h0, c0))
     outputs = np.empty((N, T, H), np.float32)
@@ -176,8 +193,8 @@ def _units(layer: str, z: Array, h: Array, c: Array, activation: str, recurrent_
     return s(o)[0] * a(c)[0], c
 
 
-def _float_predict(
-    layer: str, x: Array, h0: Array | None, c0: Array | None, weights: Bfloat16Weights, mask: Array | None,
+def _bfloat16_predict(
+    layer: str, weights: Bfloat16Weights, x: Array, h0: Array | None, c0: Array | None, mask: Array | None,
     activation: str, recurrent_activation: str,
 ) -> tuple[Array, Array, Array | None]:  # fmt: skip
     W, U = floats_of(weights)
