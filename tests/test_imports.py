@@ -16,7 +16,7 @@ ROOMS = [
     ["version", "suggest", "lazy", "config", "kernels", "products"],
     ["variable", "autodiff", "tree", "context", "masks", "arguments", "validation", "serialization", "random"]
     + ["activations", "initializers", "regularizers", "constraints", "configuration", "saveable", "weights"]
-    + ["graph", "added_ends", "input_spec", "described", "ragged", "stored", "stepper", "operation_stepper", "ctc"],
+    + ["graph", "added_ends", "added_losses", "input_spec", "described", "ragged", "stored", "stepper", "operation_stepper", "ctc"],
     ["layer", "layer_building", "layer_inputs", "layer_masks", "layer_order", "probing", "ops"],
     ["layers"],
     ["chains"],

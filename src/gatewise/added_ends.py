@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.context import record_loss, record_metric
+from gatewise.context import loss_slope, record_loss, record_metric
 from gatewise.graph import Graph, SymbolicTensor
 
 
@@ -32,14 +32,17 @@ class AddedEnds:
     def told(self, outputs: list, found: list, back: Any) -> tuple[list, list, Any]:
         """The model's own outputs, their masks and their pullback, with the losses and metrics recorded."""
         ends = outputs[self.n_outputs :]
+        places: list[int | None] = []
         for (name, _), value in zip(self.wanted, ends, strict=True):
             if name is None:
-                record_loss(value.sum())
+                places.append(record_loss(value.sum()))
             else:
                 record_metric(name, value)
-        slopes = [np.ones_like(y) if name is None else None for (name, _), y in zip(self.wanted, ends, strict=True)]
+                places.append(None)
 
         def pullback(d_outputs: Sequence[Any], wants_dx: bool = True) -> tuple[tuple, dict]:
+            known = zip(places, ends, strict=True)
+            slopes = [None if place is None else np.full_like(y, loss_slope(place)) for place, y in known]
             return back([*d_outputs, *slopes], wants_dx)
 
         return outputs[: self.n_outputs], found[: self.n_outputs], pullback

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ class _Running(threading.local):
         self.training: bool | None = None
         self.scopes: list[str] = []
         self.losses: list[Any] | None = None
+        self.loss_slopes: Sequence[Any] | None = None
         self.metrics: list[tuple[str, Any]] | None = None
         self.goes_back_once = False
 
@@ -79,10 +80,28 @@ class going_back_once:  # noqa: N801  (as above)
         running.goes_back_once = self._outer
 
 
-def record_loss(loss: Any) -> None:
-    """Hand a loss to the innermost `collected_losses` block, if there is one."""
-    if running.losses is not None:
-        running.losses.append(loss)
+def record_loss(loss: Any) -> int:
+    """Hand a loss to the innermost `collected_losses` block, if there is one; returns its place there."""
+    if running.losses is None:
+        return 0
+    running.losses.append(loss)
+    return len(running.losses) - 1
+
+
+def loss_slope(place: int) -> Any:
+    """How much the loss recorded at a place counts on the way back: 1 unless a `loss_slopes` block says otherwise."""
+    slopes = running.loss_slopes
+    return 1.0 if slopes is None else slopes[place]
+
+
+@contextmanager
+def loss_slopes(slopes: Sequence[Any]) -> Iterator[None]:
+    """Within the block the losses of a `collected_losses` block count as much as this, each by its place there."""
+    outer, running.loss_slopes = running.loss_slopes, slopes
+    try:
+        yield
+    finally:
+        running.loss_slopes = outer
 
 
 def record_metric(name: str, value: Any) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import autodiff, config, masks, ragged, regularizers, serialization, tree
+from gatewise import added_losses, autodiff, config, masks, ragged, regularizers, serialization, tree
 from gatewise.arguments import (
     CallArguments,
     apart_from,
@@ -26,7 +26,7 @@ from gatewise.arguments import (
     mask_and_mode_by_name,
     standard_dtype,
 )
-from gatewise.context import collected_losses, mode, name_scope, record_loss, running
+from gatewise.context import collected_losses, loss_slope, mode, name_scope, record_loss, running
 from gatewise.described import Described
 from gatewise.graph import Node, SymbolicTensor
 from gatewise.input_spec import check_specs
@@ -177,15 +177,15 @@ class Layer(Steppable, Buildable, TakesInputs, PassesMasks, Described):
 
         flat, back = autodiff.vjp(run, *(v.array for v in variables), *inputs)
         values, losses = flat[: len(flat) - n_losses], flat[len(flat) - n_losses :]
-        for loss in losses:
-            record_loss(loss)
+        places = [record_loss(loss) for loss in losses]
         for value, found in zip(values, returned[1], strict=True):
             if found is not None:
                 masks.attach(value, found)
 
         def pullback(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
             dys = [dy] if len(values) == 1 and not isinstance(dy, list | tuple) else list(dy)
-            gradients = back((*dys, *(np.ones_like(loss) for loss in losses)))
+            of_losses = (np.ones_like(loss) * loss_slope(k) for k, loss in zip(places, losses, strict=True))
+            gradients = back((*dys, *of_losses))
             n = len(variables)
             return gradients[n:], dict(zip(variables, gradients[:n], strict=True))
 
@@ -263,7 +263,8 @@ class Layer(Steppable, Buildable, TakesInputs, PassesMasks, Described):
 
     def _computed_alone(self, leaves: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
         """`compute`; where no one else gathers the losses that layers add, they are kept for `losses`."""
-        if running.losses is not None or not (self._uses_call or self.is_model):
+        adds_losses = self._uses_call or self.is_model or self.activity_regularizer is not None
+        if running.losses is not None or not adds_losses:
             return self.compute(leaves, mask, training, structure)
         with collected_losses() as found:
             y = self.compute(leaves, mask, training, structure)
@@ -307,64 +308,28 @@ class Layer(Steppable, Buildable, TakesInputs, PassesMasks, Described):
             if own is not inputs:
                 pullback = cast_back(pullback, inputs)
         if self._loss_functions:
-            pullback = self._with_loss_functions(pullback)
-        if self.activity_regularizer is None:
-            return y, pullback
-        pairs = [regularizers.forward_of(self.activity_regularizer)(leaf) for leaf in tree.leaves(y)]
-        # The penalty of a batch is the mean over its samples, so that it does not depend on the batch size.
-        scales = [1 / max(len(leaf), 1) for leaf in tree.leaves(y)]
-        for (loss, _), scale in zip(pairs, scales, strict=True):
-            record_loss(loss * scale)
-
-        def regularized(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
-            given = dy if isinstance(dy, list | tuple) else [dy]
-            extra = [back(scale) for (_, back), scale in zip(pairs, scales, strict=True)]
-            total = [e if d is None else d + e for d, e in zip(given, extra, strict=True)]
-            return pullback(total if isinstance(y, list | tuple) else total[0], wants_dx)
-
-        return y, regularized
-
-    def _with_loss_functions(self, pullback: Any) -> Any:
-        """Record the losses of the functions given to `add_loss`; the pullback with their gradients added."""
-        variables = [v for v in self.trainable_variables if v.dtype.startswith("float")]
-
-        def total(*values: Any) -> Any:
-            with traced_values(dict(zip(variables, values, strict=True))):
-                return sum(function() for function in self._loss_functions)
-
-        loss, back = autodiff.vjp(total, *(v.array for v in variables))
-        record_loss(loss)
-
-        def with_functions(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
-            d_inputs, gradients = pullback(dy, wants_dx)
-            gradients = dict(gradients)
-            for variable, slope in zip(variables, back(np.ones_like(loss)), strict=True):
-                gradients[variable] = gradients[variable] + slope if variable in gradients else slope
-            return d_inputs, gradients
-
-        return with_functions
+            pullback = added_losses.with_functions(self._loss_functions, self.trainable_variables, pullback)
+        if self.activity_regularizer is not None:
+            pullback = added_losses.with_regularizer(self.activity_regularizer, y, pullback)
+        return y, pullback
 
     def _apply_native(self, leaves: Sequence[Any], mask: Any, training: bool, structure: Any = None) -> Any:
         """Run a built-in layer so that its weights and inputs take part in an enclosing differentiation."""
-        variables = self.trainable_variables
-        n = len(variables)
 
-        def forward(*values: Any) -> Any:
-            if self._uses_call:  # called by a subclass as super().call(...)
-                own = self._in_own_type(values[n:])
-                y, pullback = self._hand_derived.forward(
-                    self, *own, mask=autodiff.plain(mask), training=training, structure=structure
-                )
-            else:
-                y, pullback = self.differentiate(values[n:], autodiff.plain(mask), training, structure)
+        def run(*values: Any) -> Any:
+            if not self._uses_call:
+                return self.differentiate(values, autodiff.plain(mask), training, structure)
+            own = self._in_own_type(values)  # called by a subclass as super().call(...)
+            return self._hand_derived.forward(
+                self, *own, mask=autodiff.plain(mask), training=training, structure=structure
+            )
 
-            def back(dy: Any) -> tuple:
-                d_inputs, gradients = pullback(dy)
-                return (*(gradients.get(v) for v in variables), *d_inputs)
-
-            return y, back
-
-        return autodiff.apply(forward, *(v.value for v in variables), *leaves)
+        y, losses = added_losses.applied(run, self.trainable_variables, leaves)
+        if running.losses is None and (losses or self.is_model):
+            self._added_losses = losses
+        for loss in losses:
+            record_loss(loss)
+        return y
 
     def _run_call(self, leaves: Sequence[Any], mask: Any, training: bool, structure: Any) -> Any:
         """Call the user's `call` with the arguments folded back, its mask and mode where it takes them."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise.context import collected_losses, collected_metrics
+from gatewise.context import collected_losses, collected_metrics, running
 from gatewise.layers import stepping
 from gatewise.layers.cell import GatedCell, added
 from gatewise.layers.chance import Draws, seed_generators
@@ -30,6 +30,8 @@ class _Part(NamedTuple):
     output_before: Any
     """The output before the first step, which masked steps repeat; None if there is none."""
     draws: Draws
+    losses_before: int
+    """How many losses were added before its own: those keep their places when it is computed again."""
 
 
 def trace(
@@ -45,7 +47,7 @@ def trace(
     y: Any = None
     last, current = None, list(states)
     for begin in range(0, x.shape[1], every):
-        part = _Part(slice(begin, begin + every), current, last, Draws(run.generators))
+        part = _Part(slice(begin, begin + every), current, last, Draws(run.generators), len(running.losses or ()))
         parts.append(part)
         piece, last, current = run.ahead(part, every_step)
         if every_step:
@@ -108,7 +110,8 @@ class _Run:
         chance = self._chance.of_steps(part.steps)
         if self._is_built_in:
             return stepping.trace(*self._arguments(part), chance)[2]
-        with collected_losses(), collected_metrics(), assignments_undone(), part.draws.repeated():
+        with collected_losses() as again, collected_metrics(), assignments_undone(), part.draws.repeated():
+            again.extend([None] * part.losses_before)
             return stepping.trace(*self._arguments(part), chance)[2]
 
     def passed_on(self, part: _Part, dy: Any, dy_last: Any) -> Any:
