@@ -38,6 +38,12 @@ def test_every_message_is_translated(lang):
     assert {m.id for m in catalogue if m.id} == {m.id for m in messages}
 
 
+@pytest.mark.parametrize("lang", PLURALS)
+def test_every_message_passes_the_checks_of_babel(lang):
+    catalogue = catalogues.read(catalogues.LOCALE / lang / "LC_MESSAGES" / "gatewise.po")
+    assert [(message.id, errors) for message, errors in catalogue.check()] == []
+
+
 def test_the_template_is_up_to_date():
     template = catalogues.read_po(catalogues.TEMPLATE.open(encoding="utf-8"))
     assert {m.id for m in template if m.id} == {m.id for m in catalogues.extract() if m.id}

@@ -9,7 +9,7 @@ import pytest
 
 import gatewise
 from gatewise.explain import diagnosis_advice, diagnosis_phrases
-from gatewise.explain.diagnosis_facts import Advice, Finding, Origin
+from gatewise.explain.diagnosis_facts import CAUSES_FIRST, Advice, Finding, Origin
 from gatewise.explain.language import words_in
 from gatewise.layers import LSTM, Bidirectional, Dense, SimpleRNN
 
@@ -22,13 +22,14 @@ FACTS = {
     "rms": 12.0, "low": -1.0, "high": 300.0, "activation": "tanh", "least": 0.0, "most": None, "loss": 0.51234,
     "trivial": 0.6, "row": 1, "sum": 0.7, "share": 0.934, "norm": 1e4, "largest": 9e3, "last": "dense",
     "last_norm": 2.0, "ratio": 1e-9, "steps": 30, "first": 1e-12, "per_step": 0.4, "gate": "f", "units": [0, 1],
+    "layer": "lstm", "rate": 0.9, "penalties": 7e3,
 }  # fmt: skip
 
 
 def all_kinds():
     """Every kind of finding that the code can make."""
     folder = [sys.modules[f"gatewise.explain.{name}"] for name in
-              ("diagnosis_data", "diagnosis_step", "diagnosis_time", "diagnosis_units")]  # fmt: skip
+              ("diagnosis_data", "diagnosis_model", "diagnosis_step", "diagnosis_time", "diagnosis_units")]  # fmt: skip
     found = set()
     for module in folder:
         text = open(module.__file__, encoding="utf-8").read()
@@ -41,7 +42,7 @@ def test_every_finding_and_advice_has_words(lang):
     words, english = words_in(lang), words_in("en")
     import gatewise.explain.diagnosis  # noqa: F401  (loads all parts)
 
-    assert len(all_kinds()) > 30
+    assert len(all_kinds()) > 30 and all_kinds() <= set(CAUSES_FIRST)
     for kind in sorted(all_kinds()):
         finding = Finding(kind, "warning", "lstm", FACTS)
         text = diagnosis_phrases.finding_text(finding, words)

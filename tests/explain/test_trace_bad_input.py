@@ -68,6 +68,7 @@ def test_gradients_need_targets_and_a_loss():
     refused(r"needs the targets that the loss is taken for: give y=", model, x, gradients=True)
     refused("which only gradients need: write gradients=True", model, x, y=data(2, 2))
     refused("which only gradients need: write gradients=True", model, x, sample_weight=np.ones(2))
+    refused("which only gradients need: write gradients=True", model, x, loss="mse")
     refused(
         "has no loss to take the gradient of: compile the model, or write trace", model, x, gradients=True, y=data(2, 2)
     )

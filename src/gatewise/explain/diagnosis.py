@@ -16,6 +16,7 @@ from gatewise.explain import diagnosis_step, diagnosis_units, traced_cells, trac
 from gatewise.explain.diagnosis_advice import advice_for
 from gatewise.explain.diagnosis_data import data_findings, last_of
 from gatewise.explain.diagnosis_facts import (
+    CAUSES_FIRST,
     SEVERITIES,
     Advice,
     Finding,
@@ -26,6 +27,7 @@ from gatewise.explain.diagnosis_facts import (
     WeightFacts,
     plain,
 )
+from gatewise.explain.diagnosis_model import model_findings
 from gatewise.explain.diagnosis_step import Step
 from gatewise.explain.diagnosis_time import step_gradients, time_findings
 from gatewise.explain.diagnosis_watch import layer_paths
@@ -49,7 +51,8 @@ class Diagnosis:
 
     Attributes:
         model: its name.   samples, of: how many samples were run, of how many.
-        findings: what was found, the most serious first.   advice: what to try, in that order too.
+        findings: what was found, the most serious first, and causes before what follows from them.
+        advice: what to try, in that order too.
         origin: where the first number that is not finite came up; None where all are finite.
         loss: of the samples run; None where that is not finite.
         weights: norms of each trainable weight, its gradient, and what the next step would change.
@@ -206,13 +209,24 @@ def examine(
     units = diagnosis_units.unit_facts(step.calls, last)
     loss = diagnosis_step.loss_facts(model, step) if _reaches_loss(origin) else None
     found = [*of_data, *_of_origin(origin, of_weights), *_of_learning(model, origin, step, loss, weights, recurrent)]
+    found += model_findings(model, step, loss, origin is None)
+    kinds = {finding.kind for finding in found}
+    if "gradient_large" in kinds:  # so the size of the targets is what is wrong
+        found = [replace(one, severity="warning") if one.kind == "targets_large" else one for one in found]
+    if "inputs_large" in kinds:  # then what comes to later layers is no news
+        found = [one for one in found if one.kind != "layer_inputs_large"]
     if origin is None or origin.stage not in ("data", "weight"):
         found += (one for facts in recurrent for one in diagnosis_units.gate_findings(facts))
         found += diagnosis_units.unit_findings(units)
-    findings = tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+    findings = tuple(sorted(found, key=_rank))
     advice = advice_for(model, findings)
     counts = (examined.size, of or examined.size)
     return Diagnosis(model.name, *counts, findings, advice, origin, loss, weights, recurrent, units, lang)
+
+
+def _rank(finding: Finding) -> tuple[int, int]:
+    """The most serious first, and causes before what follows from them."""
+    return SEVERITIES.index(finding.severity), CAUSES_FIRST.index(finding.kind)
 
 
 def _reaches_loss(origin: Origin | None) -> bool:

@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 
 from gatewise.explain.diagnosis_facts import Finding
+from gatewise.layers.recurrent import RNN
 from gatewise.ragged import Ragged
 from gatewise.training import finite
 from gatewise.training.data import Batch
 
 LARGE_INPUT = 10.0  # root mean square of a feature: gates and tanh are flat long before
 LARGE_TARGET = 100.0
+NOTED_TARGET = 10.0  # root mean square: told if the gradient is large too
 UNBALANCED = 0.9  # share of one class
+FEW = 0.1  # of the samples: empty sequences among others do no harm
+MUCH_PADDING = 0.5  # of all steps
 _LISTED = 8
 
 _RANGES = {
@@ -23,6 +27,12 @@ _RANGES = {
     "softplus": (0.0, None), "exponential": (0.0, None),
 }  # fmt: skip
 """What activations can put out."""
+
+_NOT_PROBABILITIES = {
+    "tanh", "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "swish", "mish", "hard_tanh",
+    "hard_silu", "hard_swish", "softsign", "softplus", "tanh_shrink", "log_sigmoid", "log_softmax",
+}  # fmt: skip
+"""Activations whose values below 0 or above 1 no crossentropy takes for probabilities."""
 
 _SCALING = {
     "Embedding", "Normalization", "BatchNormalization", "LayerNormalization", "Rescaling", "IntegerLookup",
@@ -130,6 +140,7 @@ def _inputs(model: Any, k: int, x: Any, name: str) -> Iterator[Finding]:
 
 def _all_masked(model: Any, batch: Batch) -> Iterator[Finding]:
     for k, x in enumerate(batch.x):
+        mask: Any = None
         if isinstance(x, Ragged):
             empty = np.flatnonzero(np.asarray(x.lengths) == 0)
         else:
@@ -137,7 +148,21 @@ def _all_masked(model: Any, batch: Batch) -> Iterator[Finding]:
             empty = np.array([]) if mask is None or mask.ndim < 2 else np.flatnonzero(~mask.any(axis=1))
         if len(empty):
             facts = {"samples": empty[:_LISTED].tolist(), "n": len(empty), "of": len(x)}
-            yield Finding("samples_masked", "warning", _name("x", batch.x, k), facts)
+            severity = "warning" if len(empty) > FEW * len(x) else "note"
+            yield Finding("samples_masked", severity, _name("x", batch.x, k), facts)
+        elif mask is None and not isinstance(x, Ragged):
+            yield from _padding(model, k, np.asarray(x), _name("x", batch.x, k))
+
+
+def _padding(model: Any, k: int, x: np.ndarray, name: str) -> Iterator[Finding]:
+    """Sequences of numbers of words that end in zeros, which an Embedding takes for a word."""
+    readers = _readers(model, k)
+    if x.ndim != 2 or len(x) < 2 or not readers or not all(type(layer).__name__ == "Embedding" for layer in readers):
+        return
+    after = ~np.logical_or.accumulate((x != 0)[:, ::-1], axis=1)  # seen from the end
+    share = float(after.mean())
+    if share > MUCH_PADDING and any(isinstance(layer, RNN) for layer in model.with_sublayers()):
+        yield Finding("padding_counted", "warning", name, {"share": share, "layer": readers[0].name})
 
 
 # --- targets -----------------------------------------------------------------------------------------------------
@@ -155,10 +180,11 @@ def _targets(model: Any, batch: Batch, k: int, y: Any) -> Iterator[Finding]:
     yield from _output_findings(kind, logits, layer, activation)
     if kind == "other":
         low, high = float(good.min()), float(good.max())
-        yield from _range_findings(name, low, high, activation)
+        yield from _range_findings(name, kind, good, activation)
         size = float(np.sqrt(np.mean(np.square(good, dtype=np.float64))))
-        if size > LARGE_TARGET:
-            yield Finding("targets_large", "warning", name, {"rms": size, "low": low, "high": high})
+        if size > NOTED_TARGET:
+            severity = "warning" if size > LARGE_TARGET else "note"
+            yield Finding("targets_large", severity, name, {"rms": size, "low": low, "high": high})
         if low == high and good.size > 1:
             yield Finding("targets_constant", "warning", name, {"value": low})
         return
@@ -169,14 +195,17 @@ def _targets(model: Any, batch: Batch, k: int, y: Any) -> Iterator[Finding]:
             facts = {"row": int(wrong[0]), "sum": float(sums[wrong[0]]), "n": len(wrong)}
             yield Finding("targets_no_distribution", "warning", name, facts)
     elif kind == "binary":
-        yield from _range_findings(name, float(good.min()), float(good.max()), "sigmoid")
+        yield from _range_findings(name, kind, good, "sigmoid")
     yield from _balance(name, kind, values)
 
 
-def _range_findings(name: str, low: float, high: float, activation: str | None) -> Iterator[Finding]:
+def _range_findings(name: str, kind: str, good: np.ndarray, activation: str | None) -> Iterator[Finding]:
+    low, high = float(good.min()), float(good.max())
     least, most = _RANGES.get(activation or "", (None, None))
     if (least is not None and low < least) or (most is not None and high > most):
-        facts = {"activation": activation, "low": low, "high": high, "least": least, "most": most}
+        facts = {"activation": activation, "low": low, "high": high, "least": least, "most": most, "loss": kind}
+        if kind == "binary" and low >= 0 and (good == np.round(good)).all():
+            facts["classes"] = int(high) + 1
         yield Finding("targets_out_of_range", "error", name, facts)
 
 
@@ -192,12 +221,16 @@ def _output_findings(kind: str, logits: bool, layer: Any, activation: str | None
         yield Finding("activation_twice", "error", layer.name, facts)
     if not logits and activation == "linear":
         yield Finding("activation_missing", "error", layer.name, facts)
+    elif not logits and activation in _NOT_PROBABILITIES:
+        yield Finding("activation_unfit", "error", layer.name, facts)
 
 
 def _balance(name: str, kind: str, values: np.ndarray) -> Iterator[Finding]:
     if kind == "classes":
         classes, counts = np.unique(values[np.isfinite(values)], return_counts=True)
     elif kind == "one_hot":
+        if values.shape[-1] == 1:
+            return  # no class to choose: told of the rows' sums
         classes, counts = np.unique(values.argmax(axis=-1), return_counts=True)
     elif values.shape[-1] == 1:
         classes, counts = np.unique(np.round(values[np.isfinite(values)]), return_counts=True)

@@ -137,7 +137,7 @@ def _draw_gate(plot: Any, use: GateUse, words: Words) -> None:
     plot.tick_params(labelsize=8)
     plot.set_xlim(*use.range)
     if plot.get_subplotspec().is_first_col():
-        plot.set_ylabel(words._("% of values"), fontsize=8)
+        plot.set_ylabel(words._("percent of the values"), fontsize=8)
     _without_frame(plot)
 
 

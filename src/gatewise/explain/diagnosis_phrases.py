@@ -34,7 +34,7 @@ def finding_text(finding: Finding, words: Words) -> str:
                         "update_not_finite"):  # fmt: skip
         return origin_text(Origin(**{**facts, "index": tuple(facts["index"])}), words)
     shown = _shown(finding, words)
-    for told in (_of_data, _of_targets, _of_loss, _of_time, _of_units):
+    for told in (_of_data, _of_targets, _of_model, _of_loss, _of_time, _of_units):
         text = told(finding.kind, words)
         if text:
             return text.format(where=where, **shown)
@@ -45,8 +45,9 @@ def _shown(finding: Finding, words: Words) -> dict[str, Any]:
     """The facts as they are written."""
     facts = finding.facts
     shown = {key: number(value) for key, value in facts.items()}
-    if "share" in facts:
-        shown["share"] = percent(facts["share"])
+    for key in ("share", "rate"):
+        if key in facts:
+            shown[key] = percent(facts[key])
     for key in ("features", "samples", "units"):
         if key in facts:
             shown[key] = _listed(facts[key], facts["n_samples"] if "n_samples" in facts else facts["n"])
@@ -83,6 +84,10 @@ def _of_data(kind: str, words: Words) -> str:
         "weights_negative": _(
             "{where}: {n} sample weights are negative (down to {low}); the loss of those samples is made larger."
         ),
+        "padding_counted": _(
+            "{where}: {share} of the steps are zeros after the end of a sequence, and {layer} takes them for a word. "
+            "What the sequence said is forgotten before it ends."
+        ),
         "weights_zero": _("{where}: all sample weights are 0, so there is nothing to learn."),
     }.get(kind, "")
 
@@ -112,6 +117,30 @@ def _of_targets(kind: str, words: Words) -> str:
         ),
         "activation_missing": _(
             "{where}: the loss takes probabilities, but the layer has no activation, so its output may be any number."
+        ),
+        "activation_unfit": _(
+            "{where}: the loss takes probabilities, but {activation} gives numbers that may be below 0 or above 1."
+        ),
+    }.get(kind, "")
+
+
+def _of_model(kind: str, words: Words) -> str:
+    _ = words._
+    return {
+        "nothing_trains": _("{where}: no weight is trainable, so nothing can be learnt."),
+        "layer_inputs_large": _(
+            "{where}: what comes in from the layer before is large (root mean square {rms}). Sums that large drive "
+            "gates and tanh to their flat ends, where hardly any gradient passes."
+        ),
+        "units_alike": _(
+            "{where}: all {of} units have the same weights ({value}) and the same gradient, so they stay one unit."
+        ),
+        "dropout_large": _(
+            "{where}: dropout sets {rate} of the values to zero; hardly anything is left to learn from."
+        ),
+        "penalties_large": _(
+            "{where}: the penalties on weights and outputs ({penalties}) outweigh the loss ({loss}), so training "
+            "mainly shrinks the weights."
         ),
     }.get(kind, "")
 
@@ -236,6 +265,10 @@ def _advice_on_data(kind: str, words: Words) -> str:
         "scale_inputs": _("Scale the inputs to mean 0 and standard deviation 1, learnt from the training data alone:"),
         "drop_features": _("Leave those features out:"),
         "drop_samples": _("Leave those samples out:"),
+        "see_mask": _("See whether the mask's value really stands for padding; the share of steps that count is"),
+        "mask_zero": _("Mask the padding, or pad in front:"),
+        "several_classes": _("Give each class a unit of its own:"),
+        "output_layer": _("Put a layer with the activation that the loss takes at the end:"),
         "other_output": _("Let the output take any value:"),
         "scale_targets": _("Scale the targets, and scale the predictions back:"),
         "sigmoid_for_one": _("For two classes take one unit with sigmoid:"),
@@ -265,6 +298,14 @@ def _advice_on_training(kind: str, words: Words) -> str:
         "raise_forget_bias": _("Open the forget gate wider, so that the cell keeps its content over more steps:"),
         "orthogonal": _("Begin with an orthogonal recurrent kernel, which keeps the length of the state:"),
         "shorter_sequences": _("Give shorter sequences, if what matters lies within them:"),
+        "guard_loss": _("Keep what logarithms, roots and quotients in the loss are taken of away from 0:"),
+        "normalise_inputs": _("Normalise what goes into the layer:"),
+        "passing_activation": _("Take an activation that lets the gradient pass in the layers between:"),
+        "batch_normalisation": _("Normalise between the layers:"),
+        "unfreeze": _("Let weights be trained, and compile again:"),
+        "random_weights": _("Begin with weights that differ, by chance:"),
+        "less_dropout": _("Drop fewer values:"),
+        "smaller_penalty": _("Take a smaller factor:"),
         "smaller_sums": _("Scale the inputs, and begin with smaller weights and without biases:"),
         "normalise_layer": _("Normalise the sums within the layer:"),
         "leaky_units": _("Let units pass something below 0 too, so that none stays dead:"),

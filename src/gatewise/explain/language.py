@@ -26,7 +26,7 @@ def chosen_language(lang: str | None = None) -> str:
     code = _code(lang) if isinstance(lang, str) else ""
     if code not in LANGUAGES:
         known = ", ".join(f'"{code}" ({name})' for code, name in LANGUAGES.items())
-        raise ValueError(f"explain() speaks {known}; got lang={lang!r}.")
+        raise ValueError(f"gatewise speaks {known}; got lang={lang!r}.")
     return code
 
 

@@ -71,15 +71,15 @@ def trace(
     places = _places_of(model)
     if gradients and y is None:
         raise ValueError("trace(gradients=True) needs the targets that the loss is taken for: give y=...")
-    if not gradients and (y is not None or sample_weight is not None):
-        raise ValueError("trace was given targets or weights, which only gradients need: write gradients=True.")
+    if not gradients and any(given is not None for given in (y, sample_weight, loss)):
+        raise ValueError("trace was given targets, weights or a loss, which only gradients need: write gradients=True.")
     if to is not None:
         unusable = [name for name, on in (("gradients", gradients), ("training", training)) if on]
         return _trace_in_parts(model, x, layers, preactivations, initial_state, mask, to, chunk, unusable, places)
     batch = _batch_of(model, x, y, sample_weight, initial_state, mask)
     wanted = _wanted(model, layers, places)
     found_loss = None
-    with _left_as_it_is(model), observing.watching(wanted) as watch:
+    with left_as_it_is(model), observing.watching(wanted) as watch:
         if gradients:
             outputs, found_loss = _there_and_back(model, batch, training, loss)
         else:
@@ -108,7 +108,7 @@ def _trace_in_parts(
     def traces() -> Iterator[Trace]:
         begin = initial_state
         with (
-            _left_as_it_is(model),
+            left_as_it_is(model),
             observing.watching(
                 lambda layer: id(layer) in parts.carrying and wanted(layer), lambda layer: id(layer) in parts.carrying
             ) as watch,
@@ -249,7 +249,7 @@ def _objective(model: Any, batch: Batch, outputs: list, loss: Any) -> Objective:
 
 
 @contextmanager
-def _left_as_it_is(model: Layer) -> Iterator[None]:
+def left_as_it_is(model: Layer) -> Iterator[None]:
     """Afterwards kept states and all weights that are not trained, such as moving means, are what they were."""
     layers = model.with_sublayers()
     states = [(layer, layer._states) for layer in layers if isinstance(layer, RNN)]
