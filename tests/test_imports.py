@@ -16,7 +16,8 @@ ROOMS = [
     ["version", "suggest", "lazy", "config", "kernels", "products"],
     ["variable", "autodiff", "tree", "context", "masks", "arguments", "validation", "serialization", "random"]
     + ["activations", "initializers", "regularizers", "constraints", "configuration", "saveable", "weights"]
-    + ["graph", "added_ends", "added_losses", "input_spec", "described", "ragged", "stored", "stepper", "operation_stepper", "ctc"],
+    + ["graph", "added_ends", "added_losses", "input_spec", "described", "ragged", "stored", "stepper", "ctc"]
+    + ["operation_stepper"],
     ["layer", "layer_building", "layer_inputs", "layer_masks", "layer_order", "probing", "ops"],
     ["layers"],
     ["chains"],
@@ -25,11 +26,11 @@ ROOMS = [
     ["model", "functional"],
     ["sequential"],
     ["model_config", "keras2_config", "files", "explain", "compat", "demo", "cli", "utils", "data", "preprocessing", "models", "saving"]
-    + ["streaming", "__main__"],
+    + ["streaming", "quantization", "__main__"],
 ]  # fmt: skip
 """The rooms of the house, from the ground up: a module imports from its own room and those before it."""
 
-LATER_ROOMS_IN_FUNCTIONS = {"graph.py", "layer.py", "model.py", "functional.py", "sequential.py"} | {
+LATER_ROOMS_IN_FUNCTIONS = {"graph.py", "described.py", "layer.py", "model.py", "functional.py", "sequential.py"} | {
     "training/callbacks/on_disk.py",
     "training/callbacks/tensorboard.py",
     "training/callbacks/terminate_on_nan.py",

@@ -71,6 +71,19 @@ class Described(WeightOwner):
     def output_shape(self) -> Any:
         return tree.map_leaves(lambda y: y.shape, self.output)
 
+    def explain_speed(
+        self,
+        batch_size: int = 32,
+        steps: int | None = None,
+        training: bool = False,
+        measure: bool = True,
+        lang: str | None = None,
+    ) -> Any:
+        """Which kernels run, why, and what time to expect; see `gatewise.explain.speed.explain_speed`."""
+        from gatewise.explain.speed import explain_speed
+
+        return explain_speed(self, batch_size, steps, training, measure, lang)
+
     def get_config(self) -> dict[str, Any]:
         """The arguments from which `from_config` makes the same layer again, as JSON."""
         return configuration.config_of(self, Described)

@@ -135,7 +135,7 @@ def memory(model: Any, batch_size: int = 32, steps: int | None = None, lang: str
             "Give its first layer an Input, or call it on data; what a subclassed model runs, its call alone knows."
         )
     batch_size = validation.positive_integer(batch_size, "batch_size", "memory()")
-    walk = _Walk(model, [_sized(x, batch_size, steps, model.name) for x in model.inputs])
+    walk = _Walk(model, [sized_input(x, batch_size, steps, model.name, "memory") for x in model.inputs])
     parameters = sum(v.array.nbytes for v in model.weights)
     trainable = sum(v.array.nbytes for v in model.trainable_variables)
     optimizer = _optimizer_bytes(model)
@@ -146,16 +146,16 @@ def memory(model: Any, batch_size: int = 32, steps: int | None = None, lang: str
     )  # fmt: skip
 
 
-def _sized(x: SymbolicTensor, batch_size: int, steps: int | None, name: str) -> SymbolicTensor:
-    """An input with its batch, and its steps where these are open."""
+def sized_input(x: SymbolicTensor, batch_size: int, steps: int | None, name: str, asked: str) -> SymbolicTensor:
+    """An input with its batch, and its steps where these are open; `asked` is the function that wants to know."""
     shape = (batch_size, *x.shape[1:])
     if len(shape) > 1 and shape[1] is None:
         if steps is None:
             raise ValueError(
                 f"Model '{name}' takes any number of time steps, {validation.drawn(x.shape)}: say how many, as in "
-                "memory(model, batch_size=32, steps=100)."
+                f"{asked}(model, batch_size=32, steps=100)."
             )
-        shape = (shape[0], validation.positive_integer(steps, "steps", "memory()"), *shape[2:])
+        shape = (shape[0], validation.positive_integer(steps, "steps", f"{asked}()"), *shape[2:])
     elif steps is not None and len(shape) > 1 and shape[1] != steps:
         raise ValueError(f"Model '{name}' takes {validation.drawn(x.shape)}; leave steps={steps!r} out.")
     if None in shape:
