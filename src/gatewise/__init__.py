@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from gatewise.layer import Layer
     from gatewise.layers import Input
     from gatewise.model import Model
+    from gatewise.quantization import quantize
     from gatewise.sequential import Sequential
     from gatewise.training.gradients import value_and_grad
     from gatewise.variable import Variable
@@ -56,6 +57,7 @@ _HOMES = {
     "diagnose": "gatewise.explain.diagnosis",
     "load_model": "gatewise.files",
     "memory": "gatewise.explain.memory",
+    "quantize": "gatewise.quantization",
     "trace": "gatewise.explain.tracing",
     "value_and_grad": "gatewise.training.gradients",
 }
@@ -64,8 +66,8 @@ _HOMES = {
 __all__ = [
     "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "account", "activations", "backend",
     "callbacks", "config", "constraints", "data", "diagnose", "explain", "initializers", "layers", "load_model",
-    "losses", "memory", "metrics", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving",
-    "trace", "utils", "value_and_grad",
+    "losses", "memory", "metrics", "models", "ops", "optimizers", "preprocessing", "quantize", "random", "regularizers",
+    "saving", "trace", "utils", "value_and_grad",
 ]  # fmt: skip
 
 

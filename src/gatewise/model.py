@@ -174,6 +174,18 @@ class Model(Trainer, Layer):
 
         return Stream(self, batch_size)
 
+    def quantize(self, mode: str = "int8", calibration: Any = None, **options: Any) -> Any:
+        """A new model with weights of fewer bits, for prediction; this one stays as it is.  See `gatewise.quantize`.
+
+        Args:
+            mode: "int8" or "bfloat16".
+            calibration: for "int8" data like those that will come.
+            **options: clip, batch_size, evaluation.
+        """
+        from gatewise.quantization import quantize
+
+        return quantize(self, calibration, mode, **options)
+
     def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Write structure, weights and training state to one file; see `gatewise.saving.save_model`."""
         from gatewise.files import save_model

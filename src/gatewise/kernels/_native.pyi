@@ -124,7 +124,7 @@ class PackedNarrow:
     def bytes(self) -> int:
         """The memory they take."""
 
-def pack_narrow(layer: str, storage: str, W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None = None, x_range: numpy.ndarray | None = None, h_range: float = 1.0) -> PackedNarrow: ...
+def pack_narrow(layer: str, storage: str, W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None = None, scales: numpy.ndarray | None = None, x_range: numpy.ndarray | None = None, h_range: float = 1.0) -> PackedNarrow: ...
 
 def narrow_predict(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, weights: PackedNarrow, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', sequences: bool = False) -> tuple[numpy.ndarray | None, numpy.ndarray, numpy.ndarray | None]: ...
 
@@ -232,6 +232,9 @@ def measure_fma_peak(seconds: float = 0.1, threads: int = 0, item: int = 4) -> f
     """
     Operations a second (a multiply-add is two) from registers alone, the best of short blocks; threads=0: as many as kernels may use.  item: 4 for float32, 8 for float64.
     """
+
+def narrow_instruction_set() -> str:
+    """The instruction set in use for weights of int8."""
 
 def get_threads() -> int:
     """The number of threads a kernel may use."""

@@ -75,12 +75,12 @@ def convert(cell: Any, storage: str, x_range: Any = None, h_range: float = 1.0) 
     Args:
         x_range: (F,), h_range: the largest sizes of x and h, for int8.
     """
-    arrays = cell._weight_arrays()
+    W, U, b = cell._weight_arrays()
     weights: Any
     if storage == "int8":
-        weights = reference.int8_weights(cell.kernel_family, *arrays, x_range, h_range)
+        weights = reference.int8_weights(cell.kernel_family, W, U, b, x_range, h_range)
     else:
-        weights = reference.bfloat16_weights(*arrays)
+        weights = reference.bfloat16_weights(W, U, b)
     place = cell.kernel.path.rpartition("/")[0]
     cell._variables.clear()
     cell.bias, cell.quantization = None, storage
@@ -124,7 +124,7 @@ def run(cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any, training: bo
     """
     if training and cell._seeds is not None:
         refuse(cell, "dropout cannot be active in it")
-    known = cell._kernel_activations()
+    known: Any = cell._kernel_activations()
     if known is None:
         refuse(cell, "its activations must be some that the kernels know")
     if cell.quantization == "int8":
@@ -150,7 +150,7 @@ def _check_finite(cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any) ->
             )
 
 
-def refuse(cell: Any, why: str) -> Any:
+def refuse(cell: Any, why: str) -> None:
     """Raise ValueError: a cell with such weights was asked for more than prediction."""
     raise ValueError(
         f"{_called(cell)} has {cell.quantization} weights, which are for prediction: {why}. Use the model that was "

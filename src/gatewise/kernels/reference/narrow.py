@@ -144,9 +144,12 @@ def narrow_predict(
     Returns:
         (h of every step (N, T, H) or None, the last h (N, H), of an LSTM the last c (N, H), else None).
     """
-    run = _int8_predict if isinstance(weights.weights, Int8Weights) else _bfloat16_predict
-    h, *last = run(*weights, x, h0, c0, mask, activation, recurrent_activation)
-    return h if sequences else None, *last
+    layer, numbers = weights
+    if isinstance(numbers, Int8Weights):
+        h, h_last, c_last = _int8_predict(layer, numbers, x, h0, c0, mask, activation, recurrent_activation)
+    else:
+        h, h_last, c_last = _bfloat16_predict(layer, numbers, x, h0, c0, mask, activation, recurrent_activation)
+    return h if sequences else None, h_last, c_last
 
 
 def _int8_predict(
