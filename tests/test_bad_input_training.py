@@ -152,11 +152,14 @@ def test_batch_size(method, batch_size):
         ({"epochs": "3"}, "'3'"),
         ({"epochs": True}, "True"),
         ({"initial_epoch": -1}, "initial_epoch"),
-        ({"steps_per_epoch": 0}, "number of steps"),
+        ({"steps_per_epoch": 0}, "steps_per_epoch"),
         ({"validation_steps": 0, "validation_data": (X, Y)}, "validation_steps"),
         ({"validation_batch_size": 0, "validation_data": (X, Y)}, "validation_batch_size"),
         ({"validation_freq": 0, "validation_data": (X, Y)}, "validation_freq"),
         ({"validation_freq": None, "validation_data": (X, Y)}, "validation_freq"),
+        ({"validation_freq": [1, 0], "validation_data": (X, Y)}, "epoch in validation_freq, counted from 1"),
+        ({"validation_freq": [1.5], "validation_data": (X, Y)}, "1.5"),
+        ({"validation_freq": ["2"], "validation_data": (X, Y)}, "'2'"),
         ({"validation_split": 1.5}, "between 0 and 1"),
         ({"validation_split": -0.1}, "between 0 and 1"),
         ({"validation_split": 0.95}, "empty part"),
@@ -173,6 +176,47 @@ def test_batch_size(method, batch_size):
 )
 def test_arguments_of_fit(arguments, part):
     refused(lambda: compiled().fit(X, Y, verbose=0, **arguments), part)
+
+
+@pytest.mark.parametrize("method", ["evaluate", "predict"])
+def test_steps(method):
+    given = (X, Y) if method == "evaluate" else (X,)
+    refused(lambda: getattr(compiled(), method)(*given, steps=0), "steps must be a positive integer; got 0")
+
+
+@pytest.mark.parametrize(
+    "arguments, part",
+    [
+        ({"steps_per_execution": 0}, "steps_per_execution must be a positive integer; got 0"),
+        ({"steps_per_execution": -1}, "-1"),
+        ({"steps_per_execution": 2.5}, "Write 2, a whole number"),
+        ({"steps_per_execution": "all"}, "'all'"),
+        ({"steps_per_execution": True}, "True"),
+        ({"run_eagerly": "no"}, "run_eagerly is True or False; got 'no'"),
+        ({"run_eagerly": 2}, "2"),
+        ({"jit_compile": "no"}, "jit_compile is True or False or 'auto'; got 'no'"),
+        ({"jit_compile": 1}, "1"),
+        ({"auto_scale_loss": "auto"}, "auto_scale_loss is True or False; got 'auto'"),
+    ],
+)
+def test_arguments_of_compile(arguments, part):
+    model = compiled()
+    before = model.optimizer
+    refused(lambda: model.compile("adam", "mae", **arguments), part)
+    assert model.optimizer is before and model.loss == "mse"
+
+
+def test_arguments_of_compile_that_change_no_result():
+    def trained(**arguments):
+        model = compiled(**arguments)
+        return model.fit(X, Y, batch_size=3, shuffle=False, verbose=0).history
+
+    for arguments in (
+        {"steps_per_execution": 2, "run_eagerly": True, "jit_compile": False, "auto_scale_loss": False},
+        {"steps_per_execution": "auto", "run_eagerly": None, "jit_compile": None},  # as tf.keras wrote its defaults
+        {"steps_per_execution": None, "jit_compile": np.True_},
+    ):
+        assert trained(**arguments) == trained()
 
 
 def test_unknown_arguments():

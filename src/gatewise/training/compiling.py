@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gatewise import tree
 from gatewise.training import optimizers
+from gatewise.training.data import check_count
 from gatewise.training.objective import Objective
 from gatewise.variable import ParameterStore
 
@@ -28,8 +31,8 @@ class Compiled:
         loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
-        run_eagerly: bool = False,
-        steps_per_execution: int = 1,
+        run_eagerly: bool | None = False,
+        steps_per_execution: int | str | None = 1,
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
         **legacy: Any,
@@ -42,16 +45,22 @@ class Compiled:
                 an output without a loss).
             loss_weights: how much each output's loss counts.
             metrics: names, functions or `Metric` objects; without sample weights.  weighted_metrics: with them.
-            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: accepted; they change no result.
+            run_eagerly, auto_scale_loss: True or False; steps_per_execution: a whole number of batches, or "auto";
+                jit_compile: True, False or "auto".  They change no result.
 
         Raises:
-            ValueError: for unknown names, with the nearest that exist.
+            ValueError: for unknown names, with the nearest that exist, and for values that an argument does not take.
         """
         for argument in ("sample_weight_mode", "class_mode", "target_tensors"):
             if legacy.pop(argument, None) is not None and argument == "target_tensors":
                 raise TypeError("compile() has no target_tensors: give the targets to fit(x, y).")
         if legacy:
             raise TypeError(f"compile() has no argument {', '.join(map(repr, legacy))}.")
+        if not (isinstance(steps_per_execution, str) and steps_per_execution == "auto"):
+            check_count(steps_per_execution, "steps_per_execution")
+        _check_switch(run_eagerly, "run_eagerly")
+        _check_switch(jit_compile, "jit_compile", "auto")
+        _check_switch(auto_scale_loss, "auto_scale_loss")
         chosen = optimizers.get(optimizer)
         settings = {
             "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights,
@@ -118,3 +127,10 @@ class Compiled:
 def _objective(settings: dict[str, Any], names: Sequence[str]) -> Objective:
     asked = {key: settings.get(key) for key in ("loss", "loss_weights", "metrics", "weighted_metrics")}
     return Objective(**asked, names=names)
+
+
+def _check_switch(value: Any, argument: str, *others: str) -> None:
+    """Raise ValueError unless a value is True, False, None (Keras 2 for "as usual") or one of some words."""
+    if not (value is None or isinstance(value, bool | np.bool_) or (isinstance(value, str) and value in others)):
+        known = " or ".join(["True", "False", *map(repr, others)])
+        raise ValueError(f"{argument} is {known}; got {value!r}.")

@@ -188,7 +188,7 @@ class Preparing(Compiled):
             inputs_only: whether the targets in an iterable's batches are left out: for `predict`.
         """
         data.check_count(batch_size, "batch_size")
-        data.check_count(steps, "The number of steps")
+        data.check_count(steps, "steps")
         if not (isinstance(shuffle, bool | np.bool_ | int) or shuffle in (None, "batch")):
             raise ValueError(f"shuffle is True, False or 'batch' (whole batches in another order); got {shuffle!r}.")
         if is_iterable_of_batches(x):

@@ -82,9 +82,10 @@ class Trainer(GeneratorMethods, CustomSteps):
         epochs = _fit_arguments(legacy, epochs, initial_epoch, validation_freq)
         chosen = listed(callbacks)
         shown, progress = _progress(verbosity(verbose), epochs, chosen)
+        counts = {"steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps}
+        for name, count in {**counts, "validation_batch_size": validation_batch_size}.items():
+            data.check_count(count, name)
         batches = self._batches(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
-        data.check_count(validation_batch_size, "validation_batch_size")
-        data.check_count(validation_steps, "validation_steps")
         held_out: Batches | None = None
         size = validation_batch_size or batch_size
         if validation_data is not None:
@@ -335,6 +336,9 @@ def _fit_arguments(legacy: dict[str, Any], epochs: Any, initial_epoch: Any, vali
             raise ValueError(f"{name} must be a whole number, 0 or greater; got {value!r}.")
     if validation_freq is None or not isinstance(validation_freq, list | tuple | set | range):
         data.check_count(0 if validation_freq is None else validation_freq, "validation_freq")
+        return epochs
+    for epoch in validation_freq:
+        data.check_count(0 if epoch is None else epoch, "An epoch in validation_freq, counted from 1,")
     return epochs
 
 
