@@ -214,9 +214,11 @@ def _uses(layer: Any, batch_size: int, steps: int | None) -> Iterator[_Use]:
         ]
         outputs = layer.compute_output_shape(tuple(inputs[0].shape))
         made = [tuple(s) for s in tree.leaves_of_shapes(outputs)]
-        yield layer, [tuple(x.shape) for x in inputs], made, False
+        yield layer, [_sizes(x.shape) for x in inputs], made, False
         return
-    known = {id(x): sized_input(x, batch_size, steps, layer.name, "explain_speed") for x in layer.inputs}
+    known: dict[int, Any] = {
+        id(x): sized_input(x, batch_size, steps, layer.name, "explain_speed") for x in layer.inputs
+    }
     masked: set[int] = set()
     for step in layer._graph._steps:
         node = step.node
@@ -226,7 +228,11 @@ def _uses(layer: Any, batch_size: int, steps: int | None) -> Iterator[_Use]:
         is_masked = step.is_given_mask or not masked.isdisjoint(map(id, node.inputs))
         if step.creates_mask or (is_masked and node.layer.supports_masking):
             masked.update(id(y) for y, made in zip(node.outputs, outputs, strict=True) if len(made.shape) > 2)
-        yield node.layer, [tuple(x.shape) for x in leaves], [tuple(y.shape) for y in outputs], is_masked
+        yield node.layer, [_sizes(x.shape) for x in leaves], [_sizes(y.shape) for y in outputs], is_masked
+
+
+def _sizes(shape: Any) -> Shape:
+    return tuple(shape)
 
 
 def _chain(layer: Any) -> tuple[bool, Reason | None]:

@@ -179,8 +179,8 @@ _THREAD_FLOPS = planning.plan_recurrence("lstm", 1, 1, 1, 1).flops_for_a_thread
 def _time_distributed(
     layer: Any, inputs: Sequence[Shape], outputs: Sequence[Shape], masked: bool, training: bool
 ) -> Work:
-    flat = [[(shape[0] * shape[1], *shape[2:]) for shape in shapes] for shapes in (inputs, outputs)]
-    return work_of(layer.layer, *flat, False, training)
+    seen, made = ([(shape[0] * shape[1], *shape[2:]) for shape in shapes] for shapes in (inputs, outputs))
+    return work_of(layer.layer, seen, made, False, training)
 
 
 def _model(layer: Any, inputs: Sequence[Shape], outputs: Sequence[Shape], masked: bool, training: bool) -> Work:
