@@ -507,6 +507,17 @@ def test_numbers_that_are_none_are_warned_of():
         assert np.isnan(model.train_on_batch(x, np.zeros((4, 3), "float32")))
 
 
+@pytest.mark.parametrize("name", ["train_step", "compute_loss"])
+def test_a_step_assigned_to_a_model_that_trains_as_a_chain_is_refused_as_ever(name):
+    model, x, y = stacked(), data((4, 6, 4)), np.zeros((4, 3), "float32")
+    model.compile("sgd", "mse")
+    for _ in range(4):
+        model.train_on_batch(x, y)
+    setattr(model, name, lambda *_: None)
+    with pytest.raises(TypeError, match="define it in a subclass"):
+        model.train_on_batch(x, y)
+
+
 class Counting(gatewise.Sequential):
     """A user's model with a step of its own."""
 

@@ -388,8 +388,11 @@ class Layer(Steppable, Buildable, TakesInputs, PassesMasks, Described):
 serialization.publish(Layer, "keras.layers")
 
 
-REPLACEABLE = frozenset({"__call__", "call", "compute", "differentiate", "forward", "infer"})
-"""Methods that a user may put into an object."""
+REPLACEABLE = frozenset({
+    "__call__", "call", "compute", "differentiate", "forward", "infer",
+    "compute_loss", "compute_metrics", "predict_step", "test_step", "train_step",
+})  # fmt: skip
+"""Methods that a user may put into an object; those of a model's steps are refused there when it trains."""
 
 
 def _is_text(x: Any) -> bool:
