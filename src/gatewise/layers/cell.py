@@ -17,7 +17,6 @@ from gatewise import activations, constraints, initializers, random, regularizer
 from gatewise.arguments import standard_dtype
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
-from gatewise.layers import narrow
 from gatewise.layers.chance import Chance
 from gatewise.variable import Variable
 
@@ -212,6 +211,8 @@ class GatedCell(Cell):
         super().__init__(**kwargs)
         check_cell_arguments(locals(), type(self).__name__)
         if quantization is not None:
+            from gatewise.layers import narrow
+
             narrow.check_storage(quantization, type(self).__name__)
         self.quantization = quantization
         self.units = int(units)
@@ -244,6 +245,8 @@ class GatedCell(Cell):
     def build(self, input_shape: Any) -> None:
         F, H, G = input_shape[-1], self.units, self.n_gates
         if self.quantization is not None:
+            from gatewise.layers import narrow
+
             narrow.add_weights(self, F)
             return
         self.kernel = self.add_weight(

@@ -44,6 +44,12 @@ class Ranges:
         self.x = of_x if self.x is None else np.maximum(self.x, of_x)
         self.h = max(self.h, float(self._most(h, axis=None)), *(float(abs(s).max()) for s in run.states[:1] if s.size))
 
+    def widened(self, factor: float) -> Ranges:
+        """Ranges that reach as many times as far."""
+        wider = Ranges(self.clip)
+        wider.x, wider.h = self.x * self.x.dtype.type(factor), self.h * factor
+        return wider
+
     def _most(self, sizes: np.ndarray, axis: int | None) -> Any:
         return sizes.max(axis=axis) if self.clip == 1 else np.quantile(sizes, self.clip, axis=axis, method="higher")
 

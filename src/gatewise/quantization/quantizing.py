@@ -33,6 +33,7 @@ def quantize(
     dtype: str = "int8",
     *,
     clip: float = 1.0,
+    headroom: float = 1.25,
     batch_size: int = 32,
     evaluation: Any = None,
 ) -> Any:
@@ -44,11 +45,13 @@ def quantize(
     Args:
         model: a built model, or a layer.
         calibration: for "int8" data like those that will come, as for `predict` (for a layer the array it is called
-            with): the model runs on them, and the largest sizes that each recurrent layer is given and puts out become
-            the ranges of its 8 bits.  Larger numbers will be cut off.
+            with): the model runs on them, and the largest sizes that each recurrent layer is given and puts out, times
+            `headroom`, become the ranges of its 8 bits.  Larger numbers will be cut off.
         dtype: "int8", a quarter of the bytes and whole-number products, or "bfloat16", half the bytes.
         clip: 1 for the largest size; 0.9999 for the size that this fraction of a batch's numbers does not exceed, if
             few are far larger than the others.
+        headroom: how far beyond that the ranges reach.  To be cut off costs far more than coarser steps do: the double
+            range is one bit of eight.
         batch_size: of the calibration.
         evaluation: what `evaluate` takes, (x, y), (x, y, sample_weight) or a dataset: the report then has the loss and
             metrics before and after.
@@ -61,7 +64,7 @@ def quantize(
         ValueError: for "int8" without calibration, a model without recurrent layers or weights, and weights or
             calibration data that are not finite.
     """
-    _check_arguments(model, calibration, dtype, clip)
+    _check_arguments(model, calibration, dtype, clip, headroom)
     size = validation.positive_integer(batch_size, "batch_size", "quantize")
     new = _copied(model)
     places = _places_of(new, dtype)
@@ -74,6 +77,7 @@ def quantize(
         layers = {id(place.layer) for place in places if not place.reason}
         with left_as_it_is(new):
             found, before = calibrated(new, batches, cells, layers, clip)
+    found = {key: ranges.widened(headroom) for key, ranges in found.items()}
     reports = [_convert(place, dtype, found) for place in places]
     with left_as_it_is(new):
         if batches:
@@ -94,7 +98,7 @@ class _Place:
     reason: str
 
 
-def _check_arguments(model: Any, calibration: Any, dtype: str, clip: float) -> None:
+def _check_arguments(model: Any, calibration: Any, dtype: str, clip: float, headroom: float) -> None:
     if not isinstance(model, Layer):
         raise TypeError(f"quantize takes a model or a layer; got {describe(model)}.")
     called = f"{'Model' if model.is_model else 'Layer'} '{model.name}'"
@@ -109,9 +113,9 @@ def _check_arguments(model: Any, calibration: Any, dtype: str, clip: float) -> N
             'calibration=x) with some hundred samples like those that will come. dtype="bfloat16" needs none.'
         )
     if not isinstance(clip, int | float) or not 0 < clip <= 1:
-        raise ValueError(
-            f"clip is the fraction of all numbers that is not cut off, above 0, at most 1; got {clip!r}."
-        )
+        raise ValueError(f"clip is the fraction of all numbers that is not cut off, above 0, at most 1; got {clip!r}.")
+    if not isinstance(headroom, int | float) or not 1 <= headroom < np.inf:
+        raise ValueError(f"headroom is what the ranges are multiplied with, a number from 1 on; got {headroom!r}.")
 
 
 def _copied(model: Any) -> Any:
