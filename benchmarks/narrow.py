@@ -1,6 +1,7 @@
-"""`python -m benchmarks.narrow`: predictions with int8 and bfloat16 weights beside float32, alternately in one process.
+"""`python -m benchmarks.narrow`: predictions with int8 and bfloat16 weights beside float32, in turn in one process.
 
-Each cell is one layer, called as `layer(x)`; the table shows float32's least time and by how much the others are faster.
+Each cell is one layer, called as `layer(x)`; the table shows float32's least time and how many times as fast the others
+are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 import gatewise
 from gatewise import kernels, layers
+from gatewise.kernels import planning
 
 SIZES = (
     (32, 50, 64, 128), (32, 100, 128, 256), (1, 100, 256, 256), (32, 50, 512, 512), (1, 100, 256, 512),
@@ -68,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--family", choices=(*FAMILIES, "all"), default="LSTM", help="which layer (default: LSTM)")
     parser.add_argument("--seconds", type=float, default=4.0, metavar="S", help="time for each cell (default: 4)")
     options = parser.parse_args(argv)
-    print(f"{kernels.instruction_set()}, {kernels.get_threads()} threads; int8: {kernels.narrow_instruction_set()}\n")
+    int8 = planning.int8_kernels()
+    print(f"{kernels.instruction_set()}, {kernels.get_threads()} threads; int8 for {int8}\n")
     print("| layer | N, T, F, H | float32 (us) | bfloat16 | int8 |\n|---|---|---|---|---|")
     for family in FAMILIES if options.family == "all" else (options.family,):
         for sizes in SIZES:

@@ -46,3 +46,16 @@ def test_streaming():
 def test_the_list_names_every_example():
     listed = set(re.findall(r"`(\w+\.py)`", (EXAMPLES / "README.md").read_text(encoding="utf-8")))
     assert listed == {path.name for path in EXAMPLES.glob("*.py")}
+
+
+def test_quantized():
+    """Weights of fewer bits forecast the demo's unseen years as well as float32, within a hundredth."""
+    text = output_of("quantized")
+    rows = {
+        name: list(map(float, row.replace(",", "").split()))
+        for name, row in re.findall(r"^(\w+) +([\d., ]+)$", text, re.M)
+    }
+    assert set(rows) == {"float32", "bfloat16", "int8"}
+    for name, share in (("bfloat16", 0.55), ("int8", 0.35)):
+        assert abs(rows[name][0] / rows["float32"][0] - 1) < 0.01
+        assert rows[name][2] < share * rows["float32"][2]
