@@ -57,10 +57,10 @@ def by_loops(columns, options):
     names = ["train", "validation", "test"]
     series = {g: np.flatnonzero(columns["group"] == g) for g in dict.fromkeys(columns["group"].tolist())}
     series = {g: rows[np.argsort(time[rows])] for g, rows in series.items()}
-    usual = np.median(np.concatenate([np.diff(time[rows]) for rows in series.values()]))
     found = {name: [] for name in names}
     targets = [o["targets"]] if isinstance(o["targets"], str) else o["targets"]
     for rows in series.values():
+        usual = np.median(np.diff(time[rows]))
         part = []
         for k, row in enumerate(rows):
             if isinstance(o["split"], dict):
@@ -446,6 +446,9 @@ NOT_IN_ORDER = {**good(), "t": np.r_[0:20, 0:20]}
         (good(), {"gap": -1}, ValueError, "gap is the number of rows between .* would be known beforehand"),
         (good(), {"stride": 0}, ValueError, "stride.*positive integer"),
         (good(), {"batch_size": 0}, ValueError, "batch_size.*positive integer"),
+        (good(), {"history": "yes"}, ValueError, "history is True or False; got 'yes'"),
+        (good(), {"scale_targets": "no"}, ValueError, "scale_targets is True or False; got 'no'"),
+        (good(), {"shuffle": None}, ValueError, "shuffle is True or False; got None"),
         (good(), {"irregular": "maybe"}, ValueError, "irregular is one of 'cut', 'refuse', 'ignore'; got 'maybe'"),
         (good(), {"missing": "fill"}, ValueError, "missing is one of 'refuse', 'drop', 'forward', 'keep'; got 'fill'"),
         (good(), {"seed": -1}, ValueError, "A seed is a non-negative integer"),
@@ -501,6 +504,18 @@ def test_bad_arguments(frame, options, error, said):
     }
     with pytest.raises(error, match=f"(?s){said}"):
         windows(frame, **{**arguments, **options})
+
+
+def test_series_that_are_measured_more_and_less_often():
+    """What is a hole in an hourly series is usual in a daily one."""
+    frame = {
+        "shop": ["hourly"] * 100 + ["daily"] * 40,
+        "time": np.r_[np.arange(100), 24 * np.arange(40)],
+        "sold": np.arange(140.0),
+    }
+    w = windows(frame, targets="sold", steps_in=3, time="time", group="shop", split=(0.5, 0.5))
+    assert w.train.groups.count("hourly") == 50 - 3 and w.train.groups.count("daily") == 20 - 3
+    assert not any("irregular" in note for note in w.notes)
 
 
 def test_bad_calls_of_what_is_made():

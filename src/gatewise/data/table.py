@@ -224,15 +224,17 @@ def _sorted(table: Table, keys: list[Any]) -> Table:
 
 
 def irregular_steps(table: Table) -> np.ndarray:
-    """(rows,) True where the step from the row before, in the same group, is clearly longer or shorter than usual."""
+    """(rows,) True where the step from the row before is clearly longer or shorter than is usual in the group."""
     uneven = np.zeros(len(table), bool)
     if table.time is None or len(table) < 3:
         return uneven
     steps = np.diff(table.time).astype("float64")
-    inside = table.groups[1:] == table.groups[:-1]
-    if inside.any():
-        usual = np.median(steps[inside])
-        uneven[1:] = inside & ((steps > _LARGEST_STEP * usual) | (steps < usual / _LARGEST_STEP))
+    begins = np.flatnonzero(np.diff(table.groups, prepend=-1))
+    for begin, end in zip(begins, [*begins[1:], len(table)], strict=True):
+        inside = steps[begin : end - 1]
+        if len(inside):
+            usual = np.median(inside)
+            uneven[begin + 1 : end] = (inside > _LARGEST_STEP * usual) | (inside < usual / _LARGEST_STEP)
     return uneven
 
 

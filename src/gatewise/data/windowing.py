@@ -158,6 +158,9 @@ def windows(
         positive_integer(stride, "stride", ME),
     )
     positive_integer(batch_size, "batch_size", ME)
+    for name, chosen in (("history", history), ("scale_targets", scale_targets), ("shuffle", shuffle)):
+        if not isinstance(chosen, bool | np.bool_):
+            raise ValueError(f"{ME}: {name} is True or False; got {chosen!r}.")
     for name, value, known in (("irregular", irregular, IRREGULAR), ("missing", missing, MISSING)):
         if value not in known:
             raise ValueError(f"{ME}: {name} is one of {', '.join(map(repr, known))}; got {value!r}.")
