@@ -9,35 +9,56 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks import chart, conductor, grid, installed, markdown, peers, processes, results, targets
+from benchmarks import chart, conductor, grid, installed, markdown, peers, processes, results, scaling, targets
 
 Value = TypeVar("Value")
-PARTS = ("cells", "fit", "script", "imports", "size")
+PARTS = (*grid.SUITES, "scaling", "script", "imports", "size")
+WHOLE_PROCESS_SECONDS = {"script": 60.0, "imports": 25.0, "size": 6.0}
+"""About how long a round of each takes, with all peers (`size` has no rounds)."""
+PREPARE_SECONDS = 2.0
+"""About how long a peer needs to get ready for a cell: compiling, mostly."""
 
 _ABOUT = """\
 Times gatewise and its peers alternately in one run.  Each peer lives in a process of its own, which may belong to
 another Python environment (--peer-python); all are asked in turn for a short round of calls, many rounds.
 
-    cells     one layer: inference and training step, over a grid of sizes
-    fit       an epoch of 100 batches of small models, beside Keras
-    script    a Keras training script as a whole process, with gatewise and with Keras
-    imports   what `import gatewise` costs above `import numpy`, beside the peers' imports
-    size      bytes installed, from a wheel built now
-    all       the five of them
-    report    the page and the chart again, from the JSON files
+    cells          one LSTM layer: inference and training step, over a grid of sizes
+    gru            the same of a GRU
+    simple_rnn     the same of a SimpleRNN
+    bidirectional  the same of Bidirectional(LSTM)
+    stacked        the same of two LSTM layers
+    masked         an LSTM on batches that are half padding, beside dense ones and packed sequences
+    variants       peephole, layer_norm, zoneout, recurrent_dropout beside the plain LSTM
+    small          what calls of the smallest models cost: layer(x), model(x), predict, a stream step
+    quantized      weights of int8 and bfloat16 beside float32
+    fit            an epoch of 100 batches of small models, beside Keras
+    scaling        time and memory against each size, threads, two predictions at once, an idle process
+    script         a Keras training script as a whole process, with gatewise and with Keras
+    imports        what `import gatewise` costs above `import numpy`, beside the peers' imports
+    size           bytes installed, from a wheel built now
+    all            all of them, or those that --only names
+    report         the page and the charts again, from the JSON files
 
-Each writes its JSON file, and the page results.md with the chart cells.png, into --out.
+Each writes its JSON file, and the page results.md with its charts, into --out.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(argv)
-    parts = PARTS if options.part == "all" else (options.part,)
+    parts = (options.only or PARTS) if options.part == "all" else (options.part,)
+    if options.quick:
+        options.seconds, options.rounds = min(options.seconds, 1.0), min(options.rounds, 2)
+    if options.part != "report":
+        print(f"About {_minutes(parts, options):.0f} minutes, if nothing else uses the machine.", flush=True)
+    others: dict[str, Callable[[argparse.Namespace], None]] = {
+        "scaling": _scaling, "script": _script, "imports": _imports, "size": _size,
+    }  # fmt: skip
     for part in parts:
-        if part != "report":
-            print(f"{part}:", flush=True)
-            {"cells": _cells, "fit": _fit, "script": _script, "imports": _imports, "size": _size}[part](options)
+        if part == "report":
+            continue
+        print(f"{part}:", flush=True)
+        others[part](options) if part in others else _suite(part, options)
     _report(options.out, options.chart)
     return 0
 
@@ -48,11 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("part", choices=(*PARTS, "all", "report"), help="which benchmark")
+    add("--only", type=_checked(_parts), default=None, metavar="PARTS",
+        help="with `all`: only these, separated by commas")  # fmt: skip
+    add("--quick", action="store_true", help="two cells of each kind, a second each: to see that everything runs")
     add("--peers", type=_checked(peers.chosen), default="all", metavar="NAMES",
         help=f"all, none, or some of {','.join(name for name in peers.PEERS if name != peers.OURS)}")  # fmt: skip
     add("--peer-python", default=sys.executable, metavar="PYTHON", help="the interpreter that has the peers installed")
-    add("--cells", type=_checked(grid.cells), default="full", metavar="CELLS",
-        help="small, full (default), or sizes N,T,F,H separated by ;")  # fmt: skip
+    add("--cells", type=_checked(grid.cells), default=None, metavar="CELLS",
+        help="small, full, or sizes N,T,F,H separated by ; (default: those of each benchmark)")  # fmt: skip
     add("--modes", type=_checked(_modes), default="infer,train", metavar="MODES", help="infer,train (default) or one")
     add("--threads", type=_positive, default=os.cpu_count() or 1, metavar="N",
         help="CPUs a process may use (default: all)")  # fmt: skip
@@ -75,6 +99,14 @@ def _checked(read: Callable[[str], Value]) -> Callable[[str], Value]:
     return checked
 
 
+def _parts(text: str) -> list[str]:
+    asked = [name.strip() for name in text.split(",")]
+    unknown = [name for name in asked if name not in PARTS]
+    if unknown:
+        raise ValueError(f"There is no benchmark {unknown[0]!r}; there are {', '.join(PARTS)}.")
+    return [name for name in PARTS if name in asked]
+
+
 def _modes(text: str) -> list[str]:
     asked = text.split(",")
     if not set(asked) <= set(grid.MODES):
@@ -88,37 +120,47 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _cells(options: argparse.Namespace) -> None:
-    _measure(options, "cells", options.peers, options.modes, options.cells)
+def _entrants(suite: grid.Suite, mode: str, options: argparse.Namespace) -> list[str]:
+    """The peers, beside gatewise, that take part in a suite's mode."""
+    return [name for name in options.peers if peers.PEERS[name].takes(suite.kind, mode)]
 
 
-def _fit(options: argparse.Namespace) -> None:
-    _measure(options, "fit", [name for name in options.peers if name.startswith("keras-")], ["fit"], grid.FITTED)
+def _plan(name: str, options: argparse.Namespace) -> list[tuple[str, grid.Cell]]:
+    """(mode, cell) of everything that a suite times."""
+    suite = grid.SUITES[name]
+    modes = [mode for mode in suite.modes if mode in options.modes or mode not in grid.MODES]
+    return [(mode, cell) for mode in modes for cell in options.cells or suite.chosen_cells(options.quick)]
 
 
-def _measure(
-    options: argparse.Namespace,
-    name_of_part: str,
-    names: Sequence[str],
-    modes: Sequence[str],
-    cells: Sequence[grid.Cell],
-) -> None:
+def _minutes(parts: Sequence[str], options: argparse.Namespace) -> float:
+    seconds = 0.0
+    for part in parts:
+        if part in grid.SUITES:
+            for mode, _ in _plan(part, options):
+                seconds += options.seconds + PREPARE_SECONDS * (1 + len(_entrants(grid.SUITES[part], mode, options)))
+        elif part == "scaling":
+            seconds += scaling.expected_seconds(options.quick)
+        elif part in WHOLE_PROCESS_SECONDS:
+            seconds += WHOLE_PROCESS_SECONDS[part] * (1 if part == "size" else options.rounds + 1)
+    return max(seconds / 60, 1)
+
+
+def _suite(name: str, options: argparse.Namespace) -> None:
+    suite, plan = grid.SUITES[name], _plan(name, options)
+    names = [peer for peer in options.peers if any(peers.PEERS[peer].takes(suite.kind, mode) for mode, _ in plan)]
     found: list[dict[str, Any]] = []
     with conductor.orchestra(names, options.peer_python, options.threads) as (running, versions, missing):
-        for name, why in missing.items():
-            print(f"  {name} is left out: {why}")
+        for peer, why in missing.items():
+            print(f"  {peer} is left out: {why}")
         settings = {"threads": options.threads, "seconds per cell": options.seconds}
         if missing:
-            settings["left out"] = "; ".join(f"{name} ({why})" for name, why in missing.items())
+            settings["left out"] = "; ".join(f"{peer} ({why})" for peer, why in missing.items())
         run = results.this_run(settings, versions)
-        for mode in modes:
-            for cell in cells:
-                result = conductor.measure_cell(running, cell, mode, options.seconds)
-                found.append(result.to_dict())
-                print(_line(result), flush=True)
-                results.write(
-                    options.out, name_of_part, run, found
-                )  # after each, so that an interrupted run is not lost
+        for mode, cell in plan:
+            result = conductor.measure_cell(running, cell, mode, options.seconds, suite.kind)
+            found.append(result.to_dict())
+            print(_line(result), flush=True)
+            results.write(options.out, name, run, found)  # after each, so that an interrupted run is not lost
 
 
 def _line(result: conductor.CellResult) -> str:
@@ -126,6 +168,11 @@ def _line(result: conductor.CellResult) -> str:
     ratios = "  ".join(f"{t.peer}:{t.way} {t.ratio:.2f}" for t in others)
     gone = "".join(f"\n    {name} is missing: {why}" for name, why in result.missing.items())
     return f"  {result.mode} ({result.cell}) {markdown.duration(ours.median_seconds)}  {ratios}{gone}"
+
+
+def _scaling(options: argparse.Namespace) -> None:
+    found = scaling.measure(options.quick, options.threads)
+    results.write(options.out, "scaling", results.this_run({"threads": options.threads}), found)
 
 
 def _script(options: argparse.Namespace) -> None:
@@ -145,10 +192,14 @@ def _size(options: argparse.Namespace) -> None:
 
 
 def _report(folder: Path, with_chart: bool) -> None:
-    """Write the page and the chart, and print what was promised."""
+    """Write the page and the charts, and print what was promised."""
     found = results.read(folder)
-    if found.cells and with_chart:
-        chart.draw(found.cells, folder / "cells.png")
+    if with_chart:
+        for name in chart.CHARTED:
+            if found.cells(name):
+                chart.draw(found.cells(name), folder / f"{name}.png")
+        if found.scaling is not None:
+            scaling.draw(found.scaling, folder)
     (folder / "results.md").write_text(markdown.render(found, with_chart))
     for verdict in targets.verdicts(found):
         print(f"{'holds' if verdict.holds else 'FAILS'}: {verdict.promise}: {verdict.measured}")

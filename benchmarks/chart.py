@@ -9,6 +9,8 @@ from benchmarks.conductor import CellResult
 from benchmarks.peers import OURS
 
 _MARKERS = "osD^vPX*<>"
+CHARTED = ("cells", "gru", "simple_rnn", "bidirectional", "stacked")
+"""The suites that are drawn: those with several peers."""
 _FARTHEST = 100.0
 """Ratios beyond this are drawn here, so that a few of them do not squeeze all others together."""
 

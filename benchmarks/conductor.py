@@ -40,7 +40,8 @@ class Timing:
 
     median_seconds: of all rounds' medians.   ratio: the median over the rounds of (its time / ours in that round),
     ours being `gatewise`'s first way; more than 1 means that gatewise is faster.   quartiles: of that ratio.
-    gflops: of the layer's matrix products, in billions a second.   difference: of its result from ours.
+    gflops: of the layer's matrix products, in billions a second.   difference: of its result from ours; None where
+    it is another thing on purpose.
     """
 
     peer: str
@@ -50,17 +51,22 @@ class Timing:
     ratio: float
     quartiles: tuple[float, float]
     rounds: int
-    difference: float
+    difference: float | None
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """All timings of a cell in one mode, and why peers are missing from it."""
+    """All timings of a cell in one mode, and why peers are missing from it.
+
+    kind: what the cell is of.   peak_gflops: of the multiply-add units, measured just before.
+    """
 
     cell: Cell
     mode: str
     timings: list[Timing]
     missing: dict[str, str] = field(default_factory=dict)
+    kind: str = "lstm"
+    peak_gflops: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON; the inverse of `from_dict`."""
@@ -70,7 +76,8 @@ class CellResult:
     def from_dict(cls, data: Mapping[str, Any]) -> CellResult:
         """From what `to_dict` gave."""
         timings = [Timing(**{**t, "quartiles": tuple(t["quartiles"])}) for t in data["timings"]]
-        return cls(Cell(*data["cell"]), data["mode"], timings, dict(data["missing"]))
+        more = {name: data[name] for name in ("kind", "peak_gflops") if name in data}
+        return cls(Cell(*data["cell"]), data["mode"], timings, dict(data["missing"]), **more)
 
 
 class PeerProcess:
@@ -151,15 +158,19 @@ def orchestra(
         yield running, versions, missing
 
 
-def measure_cell(processes: Mapping[str, PeerProcess], cell: Cell, mode: str, seconds: float) -> CellResult:
+def measure_cell(
+    processes: Mapping[str, PeerProcess], cell: Cell, mode: str, seconds: float, kind: str = "lstm"
+) -> CellResult:
     """Time every way of every peer in one cell, for about `seconds` in all."""
     samples: dict[tuple[str, str], list[float]] = {}
+    free: set[tuple[str, str]] = set()
     missing: dict[str, str] = {}
+    peak = processes[OURS].ask("peak")["flops"] / 1e9
     for name, process in processes.items():
-        if mode not in PEERS[name].modes:
+        if not PEERS[name].takes(kind, mode):
             continue
         try:
-            answer = process.ask("prepare", cell=list(cell), mode=mode)
+            answer = process.ask("prepare", cell=list(cell), kind=kind, mode=mode)
         except PeerError as error:
             if name == OURS:
                 raise
@@ -167,18 +178,21 @@ def measure_cell(processes: Mapping[str, PeerProcess], cell: Cell, mode: str, se
             continue
         for way, about in answer["ways"].items():
             samples[name, way] = about["sample"]
+            if not about["must_agree"]:
+                free.add((name, way))
     medians = _rounds(processes, list(samples), seconds, missing)
     ours = next(iter(samples))
     timings = []
     for (name, way), sample in samples.items():
         if name in missing:
             continue
-        difference = _difference(sample, samples[ours])
-        if difference > TOLERANCE:
+        must_agree = (name, way) not in free
+        difference = _difference(sample, samples[ours]) if must_agree else None
+        if difference is not None and difference > TOLERANCE:
             missing[name] = f"{way}: its result differs from gatewise's by {difference:.2g}"
             continue
-        timings.append(_timing(name, way, medians[name, way], medians[ours], cell.flops(mode), difference))
-    return CellResult(cell, mode, timings, missing)
+        timings.append(_timing(name, way, medians[name, way], medians[ours], cell.flops(mode, kind), difference))
+    return CellResult(cell, mode, timings, missing, kind, peak)
 
 
 def _rounds(
@@ -206,7 +220,9 @@ def _rounds(
     return medians
 
 
-def _timing(peer: str, way: str, theirs: list[float], ours: list[float], flops: int, difference: float) -> Timing:
+def _timing(
+    peer: str, way: str, theirs: list[float], ours: list[float], flops: int, difference: float | None
+) -> Timing:
     ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
     median = statistics.median(theirs)

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from benchmarks import scaling
+from benchmarks.chart import CHARTED
 from benchmarks.conductor import CellResult, Timing
-from benchmarks.grid import EPOCH
+from benchmarks.grid import SUITES
 from benchmarks.installed import SizeResult
 from benchmarks.peers import OURS
 from benchmarks.processes import ProcessResult
 from benchmarks.results import Results, Run
 from benchmarks.targets import verdicts
 
-_TITLES = {"infer": "Inference of one layer", "train": "Training step: the layer, Dense(1), mean squared error, Adam"}
+_MODES = {"infer": "inference", "train": "training step with Dense(1), mean squared error, Adam", "fit": "fit"}
 
 
 def render(results: Results, has_chart: bool) -> str:
     """The whole page."""
     lines = ["# Benchmark results", "", *_about(results), *_verdicts(results)]
-    for mode, title in _TITLES.items():
-        chosen = [cell for cell in results.cells if cell.mode == mode]
-        if chosen:
-            lines += ["", f"## {title}", "", *_cells(chosen)]
-    if results.fits:
-        lines += ["", f"## fit: an epoch of {EPOCH} batches, one metric and History", "", *_cells(results.fits)]
-    if results.cells and has_chart:
-        lines += ["", "![Times of the peers as multiples of gatewise's](cells.png)"]
+    for name, suite in SUITES.items():
+        for mode in suite.modes:
+            chosen = [cell for cell in results.cells(name) if cell.mode == mode]
+            if chosen:
+                title = suite.title if mode == "fit" else f"{suite.title}: {_MODES[mode]}"
+                lines += ["", f"## {title}", "", *_cells(chosen)]
+        if has_chart and name in CHARTED and results.cells(name):
+            lines += ["", f"![Times of the peers as multiples of gatewise's: {suite.title}]({name}.png)"]
+    if results.scaling is not None:
+        lines += ["", *scaling.lines(results.scaling, has_chart)]
     if results.script is not None:
         lines += ["", "## The training script as a whole process", "", *_processes(results.script)]
     if results.imports is not None:
@@ -68,14 +72,19 @@ def _cells(cells: Sequence[CellResult]) -> Iterator[str]:
     """A row for each cell: our time and rate, then each peer's ratio."""
     columns = list(dict.fromkeys((t.peer, t.way) for result in cells for t in result.timings))
     ours = columns[0]
-    heads = ["N,T,F,H", f"{OURS} {ours[1]}", "GFLOP/s", "nearest peer"]
+    peak = max(result.peak_gflops for result in cells)
+    heads = ["N,T,F,H", f"{OURS} {ours[1]}", "GFLOP/s", "of the peak", "nearest peer"]
     rows = []
     for result in cells:
         by_column = {(t.peer, t.way): t for t in result.timings}
         mine = by_column[ours]
-        row = [str(result.cell), duration(mine.median_seconds), f"{mine.gflops:.3g}", _nearest(result.timings)]
+        share = f"{mine.gflops / peak:.0%}" if peak else "-"
+        row = [str(result.cell), duration(mine.median_seconds), f"{mine.gflops:.3g}", share, _nearest(result.timings)]
         rows.append(row + [_ratio(by_column.get(column)) for column in columns[1:]])
     yield from table(heads + [f"{peer} {way}" for peer, way in columns[1:]], rows)
+    if peak:
+        yield ""
+        yield f"The peak of the multiply-add units, measured between these cells: {peak:.0f} GFLOP/s."
     yield from _missing({f"{r.cell} {peer}": why for r in cells for peer, why in r.missing.items()})
 
 

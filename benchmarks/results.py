@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.conductor import CellResult
+from benchmarks.grid import SUITES
 from benchmarks.installed import SizeResult
 from benchmarks.processes import ProcessResult
 
@@ -30,14 +31,22 @@ class Run:
 
 @dataclass(frozen=True)
 class Results:
-    """What a folder holds; None (or no cells) for a benchmark that has not run.  runs: by the benchmark's name."""
+    """What a folder holds; None (or no cells) for a benchmark that has not run.
 
-    cells: list[CellResult]
-    fits: list[CellResult]
+    suites: the cells of each of `grid.SUITES` that has run.   scaling: what `scaling.py` found, as plain data.
+    runs: by the benchmark's name.
+    """
+
+    suites: dict[str, list[CellResult]]
+    scaling: dict[str, Any] | None
     script: ProcessResult | None
     imports: ProcessResult | None
     size: SizeResult | None
     runs: dict[str, Run]
+
+    def cells(self, suite: str) -> list[CellResult]:
+        """The cells of a suite."""
+        return self.suites.get(suite, [])
 
 
 def this_run(settings: Mapping[str, Any], versions: Mapping[str, Mapping[str, str]] | None = None) -> Run:
@@ -56,7 +65,7 @@ def write(folder: Path, name: str, run: Run, result: Any) -> None:
 def read(folder: Path) -> Results:
     """Everything that the folder holds."""
     found = {}
-    for name in ("cells", "fit", "script", "imports", "size"):
+    for name in (*SUITES, "scaling", "script", "imports", "size"):
         path = folder / f"{name}.json"
         if path.exists():
             found[name] = json.loads(path.read_text())
@@ -64,12 +73,9 @@ def read(folder: Path) -> Results:
     def part(name: str, kind: type[Part]) -> Part | None:
         return kind.from_dict(found[name]["result"]) if name in found else None  # type: ignore[attr-defined]
 
-    def cells(name: str) -> list[CellResult]:
-        return [CellResult.from_dict(cell) for cell in found[name]["result"]] if name in found else []
-
     return Results(
-        cells("cells"),
-        cells("fit"),
+        {name: [CellResult.from_dict(cell) for cell in found[name]["result"]] for name in SUITES if name in found},
+        found["scaling"]["result"] if "scaling" in found else None,
         part("script", ProcessResult),
         part("imports", ProcessResult),
         part("size", SizeResult),

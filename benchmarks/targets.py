@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from benchmarks import targets_fastest
 from benchmarks.conductor import CellResult
 from benchmarks.grid import EPOCH, Cell
 from benchmarks.installed import SizeResult
 from benchmarks.peers import OURS
 from benchmarks.processes import ProcessResult
 from benchmarks.results import Results
+from benchmarks.verdict import Verdict
 
 STEP_CELL = Cell(3, 5, 3, 4)
 SCRIPT_TIMES = 10.0
@@ -21,28 +22,19 @@ IMPORT_SECONDS = 0.060
 PACKAGE_BYTES = 5_000_000
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """A promise, what was measured, and whether it holds."""
-
-    promise: str
-    measured: str
-    holds: bool
-
-
 def verdicts(results: Results) -> list[Verdict]:
     """The promises that the results say something about."""
     found: list[Verdict] = []
     if results.script is not None:
         found.extend(_script(results.script))
-    found.extend(_step(results.cells))
-    found.extend(_pytorch(results.cells))
-    found.extend(_fit(results.fits))
+    found.extend(_step(results.cells("cells")))
+    found.extend(_pytorch(results.cells("cells")))
+    found.extend(_fit(results.cells("fit")))
     if results.imports is not None:
         found.extend(_import(results.imports))
     if results.size is not None:
         found.extend(_package(results.size))
-    return found
+    return [*found, *targets_fastest.verdicts(results)]
 
 
 def _script(script: ProcessResult) -> Iterator[Verdict]:

@@ -1,8 +1,10 @@
 """A peer's own process: `python -m benchmarks.worker PEER THREADS`, told what to do line by line (JSON).
 
     {"do": "hello"}                                  -> {"versions": {...}}
-    {"do": "prepare", "cell": [...], "mode": "..."}  -> {"ways": {way: {"sample": [...], "seconds": s}}}
+    {"do": "prepare", "cell": [...], "kind": "...", "mode": "..."}
+                                 -> {"ways": {way: {"sample": [...], "seconds": s, "must_agree": true}}}
     {"do": "round", "way": "...", "seconds": s}      -> {"times": [...]}   seconds of each call
+    {"do": "peak"}                                   -> {"flops": f}   of the multiply-add units (gatewise alone)
 
 An error is answered with {"error": "..."}; the process ends when its input does.
 """
@@ -49,16 +51,16 @@ class Worker:
                 found[name] = str(getattr(importlib.import_module(name), "__version__", "unknown"))
         return {"versions": found}
 
-    def prepare(self, cell: list[int], mode: str) -> dict[str, Any]:
+    def prepare(self, cell: list[int], kind: str, mode: str) -> dict[str, Any]:
         """Build everything for a cell, compile it by calling it, and say what came out first."""
         self.ways = {}
-        problem = make_problem(Cell(*cell))
+        problem = make_problem(Cell(*cell), kind)
         self.ways = self._prepare_function()(problem, mode, self.threads)
         answer = {}
         for name, way in self.ways.items():
             sample = [float(number) for number in way.read(way.call()).ravel()[:SAMPLE]]
             way.call()
-            answer[name] = {"sample": sample, "seconds": _time(way.call)}
+            answer[name] = {"sample": sample, "seconds": _time(way.call), "must_agree": way.must_agree}
         return {"ways": answer}
 
     def round(self, way: str, seconds: float) -> dict[str, Any]:
@@ -70,6 +72,12 @@ class Worker:
         while not times or (time.perf_counter() < end and len(times) < MAX_CALLS):
             times.append(_time(call))
         return {"times": times}
+
+    def peak(self) -> dict[str, Any]:
+        """Operations a second that the multiply-add units of all threads do from registers."""
+        from gatewise.kernels import planning
+
+        return {"flops": planning.measure_peak(0.05, self.threads)}
 
     def _prepare_function(self) -> Callable[..., dict[str, Way]]:
         module, _, function = self.peer.prepare.partition(":")

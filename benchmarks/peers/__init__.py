@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.grid import MODES
+from benchmarks.grid import KINDS, MODES
 
 OURS = "gatewise"
+LAYERS = ("lstm", "gru", "simple_rnn", "bidirectional", "stacked")
+"""The kinds of cells that every peer takes part in."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Peer:
 
     prepare: "module:function" with `function(problem, mode, threads) -> {way: Way}`.
     distributions: installed packages whose versions are noted.   environment: variables of its process.
-    threads: how many threads it is given; None for as many as all get.
+    kinds: of cells that it takes part in.   threads: how many it is given; None for as many as all get.
     """
 
     name: str
@@ -25,20 +27,26 @@ class Peer:
     modes: tuple[str, ...] = MODES
     environment: Mapping[str, str] = field(default_factory=dict)
     threads: int | None = None
+    kinds: tuple[str, ...] = LAYERS
+
+    def takes(self, kind: str, mode: str) -> bool:
+        """Whether it takes part in cells of this kind, in this mode."""
+        return kind in self.kinds and mode in self.modes
 
 
 def _keras(backend: str, package: str) -> Peer:
     return Peer(
         f"keras-{backend}", "keras_model:prepare", ("keras", package),
         modes=(*MODES, "fit"), environment={"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        kinds=(*LAYERS, "masked"),
     )  # fmt: skip
 
 
 _ALL = (
-    Peer(OURS, "ours:prepare", ("gatewise", "numpy"), modes=(*MODES, "fit")),
-    Peer("pytorch", "pytorch:prepare", ("torch",)),
+    Peer(OURS, "ours:prepare", ("gatewise", "numpy"), modes=(*MODES, "fit"), kinds=KINDS),
+    Peer("pytorch", "pytorch:prepare", ("torch",), kinds=(*LAYERS, "masked")),
     # Small cells, and busy machines, suit PyTorch better with one thread.
-    Peer("pytorch-1-thread", "pytorch:prepare", ("torch",), threads=1),
+    Peer("pytorch-1-thread", "pytorch:prepare", ("torch",), threads=1, kinds=(*LAYERS, "masked")),
     Peer("onnxruntime", "onnx_runtimes:prepare_onnxruntime", ("onnxruntime",), modes=("infer",)),
     Peer("openvino", "onnx_runtimes:prepare_openvino", ("openvino",), modes=("infer",)),
     Peer("jax", "jax_scan:prepare", ("jax",)),

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from benchmarks.architecture import model_of
 from benchmarks.problem import Problem, Way, fitting
 
 
@@ -20,32 +21,22 @@ def prepare(problem: Problem, mode: str, threads: int) -> dict[str, Way]:
             ways["train_on_batch, no XLA"] = _training(problem, False)
         return ways
     if mode == "fit":
-        return {"fit": fitting(_with_dense(problem), problem, jit_compile="auto")}
+        return {"fit": fitting(_model(problem, dense=True), problem, jit_compile="auto")}
     # A model of its own for each: on JAX, predict_on_batch takes the memory of the weights away (donation).
-    compiled, read = _compiled(_layer_alone(problem), problem.x)
-    model = _layer_alone(problem)
+    compiled, read = _compiled(_model(problem, dense=False), problem.x)
+    model = _model(problem, dense=False)
     return {
         "compiled": Way(compiled, read),
         "predict_on_batch": Way(lambda: model.predict_on_batch(problem.x)),
     }
 
 
-def _layer_alone(problem: Problem) -> Any:
-    _, T, F, H = problem.cell
-    model = keras.Sequential([keras.Input((T, F)), keras.layers.LSTM(H)])
-    model.set_weights([problem.W, problem.U, problem.b])
-    return model
-
-
-def _with_dense(problem: Problem) -> Any:
-    _, T, F, H = problem.cell
-    model = keras.Sequential([keras.Input((T, F)), keras.layers.LSTM(H), keras.layers.Dense(1)])
-    model.set_weights([problem.W, problem.U, problem.b, problem.d, np.zeros(1)])
-    return model
+def _model(problem: Problem, dense: bool) -> Any:
+    return model_of(keras, problem, dense, masking=problem.kind == "masked")
 
 
 def _training(problem: Problem, jit_compile: Any) -> Way:
-    model = _with_dense(problem)
+    model = _model(problem, dense=True)
     model.compile("adam", "mse", jit_compile=jit_compile)
     return Way(lambda: model.train_on_batch(problem.x, problem.y))
 

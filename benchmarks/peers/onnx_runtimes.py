@@ -1,4 +1,4 @@
-"""ONNX Runtime and OpenVINO: one LSTM node, asked only for the last h; x is given time-major, as they want it."""
+"""ONNX Runtime and OpenVINO: LSTM, GRU or RNN nodes, asked only for the last h; x is time-major, as they want it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.problem import Problem, Way
 
+_NODES = {"lstm": ("LSTM", "iofc"), "gru": ("GRU", "zrh"), "simple_rnn": ("RNN", "h")}
+
 
 def prepare_onnxruntime(problem: Problem, mode: str, threads: int) -> dict[str, Way]:
     """{way: Way} for a cell."""
@@ -18,7 +20,7 @@ def prepare_onnxruntime(problem: Problem, mode: str, threads: int) -> dict[str, 
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(_model(problem), options, providers=["CPUExecutionProvider"])
     feed = {"X": _time_major(problem)}
-    return {"run": Way(lambda: session.run(None, feed), lambda outputs: outputs[0])}
+    return {"run": Way(lambda: session.run(None, feed), lambda outputs: _flat(outputs[0]))}
 
 
 def prepare_openvino(problem: Problem, mode: str, threads: int) -> dict[str, Way]:
@@ -34,24 +36,54 @@ def prepare_openvino(problem: Problem, mode: str, threads: int) -> dict[str, Way
     compiled = core.compile_model(core.read_model(io.BytesIO(_model(problem))), "CPU", settings)
     request = compiled.create_infer_request()
     x = _time_major(problem)
-    return {"infer": Way(lambda: request.infer([x]), lambda outputs: outputs[0])}
+    return {"infer": Way(lambda: request.infer([x]), lambda outputs: _flat(outputs[0]))}
 
 
 def _time_major(problem: Problem) -> np.ndarray:
     return np.ascontiguousarray(problem.x.swapaxes(0, 1))
 
 
+def _flat(h: np.ndarray) -> np.ndarray:
+    """(directions, N, H) as (N, directions H)."""
+    return np.concatenate(list(h), axis=-1)
+
+
+def _constants(problem: Problem, layers: list[int]) -> dict[str, np.ndarray]:
+    """W, R and B of these layers, which are directions of one node."""
+    order = _NODES[problem.family][1]
+    found: dict[str, list[np.ndarray]] = {"W": [], "R": [], "B": []}
+    for k in layers:
+        W, U, b = problem.gates(order, k)
+        found["W"].append(W.T)
+        found["R"].append(U.T)
+        found["B"].append(b.ravel() if b.ndim == 2 else np.concatenate([b, 0 * b]))
+    return {name: np.ascontiguousarray(np.stack(arrays)) for name, arrays in found.items()}
+
+
 def _model(problem: Problem) -> bytes:
     N, T, F, H = problem.cell
-    W, U, b = problem.gates("iofc")
-    constants = {"W": W.T[None], "R": U.T[None], "B": np.concatenate([b, 0 * b])[None]}
-    node = helper.make_node("LSTM", ["X", "W", "R", "B"], ["", "Y_h"], hidden_size=H)
+    node, _ = _NODES[problem.family]
+    both = problem.kind == "bidirectional"
+    options = {"hidden_size": H} | ({"linear_before_reset": 1} if node == "GRU" else {})
+    options |= {"direction": "bidirectional"} if both else {}
+    nodes, constants, x = [], {}, "X"
+    groups = [[0, 1]] if both else [[k] for k in range(len(problem.layers))]
+    for k, group in enumerate(groups):
+        is_last = k + 1 == len(groups)
+        named = {f"{name}{k}": array for name, array in _constants(problem, group).items()}
+        constants |= named
+        outputs = ["", "Y_h"] if is_last else [f"Y{k}"]
+        nodes.append(helper.make_node(node, [x, *named], outputs, **options))
+        if not is_last:  # (T, directions, N, H) -> (T, N, H)
+            constants[f"axis{k}"] = np.array([1], np.int64)
+            nodes.append(helper.make_node("Squeeze", [f"Y{k}", f"axis{k}"], [f"X{k}"]))
+            x = f"X{k}"
     graph = helper.make_graph(
-        [node],
-        "lstm",
+        nodes,
+        "recurrent",
         [helper.make_tensor_value_info("X", TensorProto.FLOAT, [T, N, F])],
-        [helper.make_tensor_value_info("Y_h", TensorProto.FLOAT, [1, N, H])],
-        [numpy_helper.from_array(np.ascontiguousarray(a), name) for name, a in constants.items()],
+        [helper.make_tensor_value_info("Y_h", TensorProto.FLOAT, [1 + both, N, H])],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 9

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import gatewise as gw
+from benchmarks.architecture import model_of
+from benchmarks.peers import ours_alone
 from benchmarks.problem import Problem, Way, fitting
 
 
 def prepare(problem: Problem, mode: str, threads: int) -> dict[str, Way]:
     """{way: Way} for a cell."""
-    _, T, F, H = problem.cell
     gw.config.set_threads(threads)
-    weights = [problem.W, problem.U, problem.b]
+    alone = getattr(ours_alone, problem.kind, None)
+    if alone is not None:
+        return alone(problem, mode)
     if mode == "train":
-        model = gw.Sequential([gw.Input((T, F)), gw.layers.LSTM(H), gw.layers.Dense(1)])
-        model.set_weights([*weights, problem.d, problem.b[:1] * 0])
+        model = model_of(gw, problem, dense=True)
         model.compile("adam", "mse")
         return {"train_on_batch": Way(lambda: model.train_on_batch(problem.x, problem.y))}
     if mode == "fit":
-        model = gw.Sequential([gw.Input((T, F)), gw.layers.LSTM(H), gw.layers.Dense(1)])
-        model.set_weights([*weights, problem.d, problem.b[:1] * 0])
-        return {"fit": fitting(model, problem)}
-    layer = gw.layers.LSTM(H)
-    model = gw.Sequential([gw.Input((T, F)), layer])
-    model.set_weights(weights)
-    return {
-        "layer": Way(lambda: layer(problem.x)),
-        "predict_on_batch": Way(lambda: model.predict_on_batch(problem.x)),
-    }
+        return {"fit": fitting(model_of(gw, problem, dense=True), problem)}
+    model = model_of(gw, problem, dense=False)
+    ways = {"predict_on_batch": Way(lambda: model.predict_on_batch(problem.x))}
+    if len(model.layers) == 1:
+        layer = model.layers[0]
+        ways = {"layer": Way(lambda: layer(problem.x)), **ways}
+    return ways

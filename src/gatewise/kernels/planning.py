@@ -60,9 +60,14 @@ def peak_flops(item: int = 4) -> float:
     return _measured_peak(_native.instruction_set(), _native.get_threads(), item)
 
 
+def measure_peak(seconds: float, threads: int = 0, item: int = 4) -> float:
+    """The same, measured now: the best of short blocks within `seconds`; threads=0 for as many as kernels may use."""
+    return _native.measure_fma_peak(seconds, threads, item)
+
+
 @cache
 def _measured_peak(instruction_set: str, threads: int, item: int) -> float:
-    return _native.measure_fma_peak(0.05, threads, item)
+    return measure_peak(0.05, threads, item)
 
 
 def native_file() -> str:
