@@ -246,3 +246,17 @@ def test_healthy_trainings_raise_no_alarm(name):
 def test_a_language_that_there_is_not_is_no_matter_of_explain():
     with pytest.raises(ValueError, match=r'^gatewise speaks "en".*got lang=\'fr\''):
         gatewise.diagnose(compiled(LSTM(2), Dense(1)), X, Y, lang="fr")
+
+
+def test_a_slope_of_the_loss_that_is_not_finite_is_blamed_on_the_loss():
+    def of_root(y_true, y_pred):
+        return gatewise.ops.mean(gatewise.ops.sqrt(gatewise.ops.abs(y_pred - y_pred)))
+
+    model = compiled(LSTM(8), Dense(1), loss=of_root)
+    diagnosis = diagnosed(model)
+    assert (diagnosis.origin.stage, diagnosis.origin.where) == ("slope", model.name)
+    assert [a.kind for a in diagnosis.advice] == ["guard_loss", "stop_at_nan"]
+    stop = gatewise.callbacks.TerminateOnNaN(diagnose=True, lang="en")
+    model.fit(X, Y, verbose=0, callbacks=[stop])
+    assert stop.diagnosis.origin.stage == "slope"
+    assert [a.kind for a in stop.diagnosis.advice] == ["guard_loss"]  # it has stopped

@@ -48,7 +48,7 @@ def test_every_finding_and_advice_has_words(lang):
         text = diagnosis_phrases.finding_text(finding, words)
         assert "lstm" in text or kind in ("gradient_small",), kind
         assert "{" not in text and (lang == "en" or text != diagnosis_phrases.finding_text(finding, english)), kind
-    for stage in ("data", "weight", "forward", "loss", "gradient", "update"):
+    for stage in ("data", "weight", "forward", "loss", "slope", "gradient", "update"):
         origin = Origin(
             stage,
             "lstm",

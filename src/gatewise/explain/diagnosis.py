@@ -220,6 +220,8 @@ def examine(
         found += diagnosis_units.unit_findings(units)
     findings = tuple(sorted(found, key=_rank))
     advice = advice_for(model, findings)
+    if place is not None:  # where a callback has stopped already
+        advice = tuple(one for one in advice if one.kind != "stop_at_nan")
     counts = (examined.size, of or examined.size)
     return Diagnosis(model.name, *counts, findings, advice, origin, loss, weights, recurrent, units, lang)
 
@@ -231,7 +233,7 @@ def _rank(finding: Finding) -> tuple[int, int]:
 
 def _reaches_loss(origin: Origin | None) -> bool:
     """Whether everything up to the loss is finite."""
-    return origin is None or origin.stage in ("gradient", "update")
+    return origin is None or origin.stage in ("slope", "gradient", "update")
 
 
 def _of_learning(

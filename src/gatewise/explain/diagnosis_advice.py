@@ -219,6 +219,10 @@ def _bad_loss(model: Any, finding: Finding) -> Suggestions:
     return [*found, *_stop_early()]
 
 
+def _bad_slope(model: Any, finding: Finding) -> Suggestions:
+    return [("guard_loss", "gatewise.ops.sqrt(gatewise.ops.maximum(difference, 1e-7))"), *_stop_early()]
+
+
 def _large_gradient(model: Any, finding: Finding) -> Suggestions:
     return [("clip_gradient", _optimizer(model, 1.0, clip=True))]
 
@@ -367,6 +371,7 @@ _BY_KIND: dict[str, Callable[[Any, Finding], Suggestions]] = {
     "weight_not_finite": _bad_weight,
     "forward_not_finite": _overflow,
     "loss_not_finite": _bad_loss,
+    "slope_not_finite": _bad_slope,
     "gradient_not_finite": _large_step,
     "update_not_finite": _large_step,
     "gradient_large": _large_gradient,

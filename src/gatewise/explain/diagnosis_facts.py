@@ -16,8 +16,8 @@ SEVERITIES = ("error", "warning", "note")
 """error: a number is not finite, or training cannot work; warning: it will go badly; note: good to know."""
 
 CAUSES_FIRST = (
-    "data_not_finite", "weight_not_finite", "forward_not_finite", "loss_not_finite", "gradient_not_finite",
-    "update_not_finite", "nothing_trains", "weights_zero", "samples_masked", "padding_counted", "inputs_large",
+    "data_not_finite", "weight_not_finite", "forward_not_finite", "loss_not_finite", "slope_not_finite",
+    "gradient_not_finite", "update_not_finite", "nothing_trains", "weights_zero", "samples_masked", "padding_counted", "inputs_large",
     "features_constant", "targets_out_of_range", "targets_no_distribution", "targets_constant", "targets_large",
     "softmax_of_one", "activation_twice", "activation_missing", "activation_unfit", "weights_negative",
     "classes_unbalanced", "dropout_large", "layer_inputs_large", "units_alike", "penalties_large", "update_large",
@@ -53,7 +53,7 @@ class Origin:
     """Where the first number that is not finite came up.
 
     Attributes:
-        stage: "data", "weight", "forward", "loss", "gradient" or "update".
+        stage: "data", "weight", "forward", "loss", "slope" (of the loss function), "gradient" or "update".
         where: name of the data, path of the layer or of the weight.
         layer: the layer's path, None for data and loss.
         gate: the symbol of the gate or state, None where there is none.

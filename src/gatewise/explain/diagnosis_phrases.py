@@ -30,8 +30,7 @@ def gate_name(symbol: str | None, words: Words) -> str:
 def finding_text(finding: Finding, words: Words) -> str:
     """The finding in a sentence or two."""
     facts, where = finding.facts, finding.where
-    if finding.kind in ("weight_not_finite", "forward_not_finite", "loss_not_finite", "gradient_not_finite",
-                        "update_not_finite"):  # fmt: skip
+    if finding.kind.endswith("_not_finite") and finding.kind != "data_not_finite":
         return origin_text(Origin(**{**facts, "index": tuple(facts["index"])}), words)
     shown = _shown(finding, words)
     for told in (_of_data, _of_targets, _of_model, _of_loss, _of_time, _of_units):
@@ -217,6 +216,9 @@ def origin_text(origin: Origin, words: Words) -> str:
         "loss": _(
             "All outputs are finite, the largest is {largest}, but the loss is {value}: it comes up in the loss "
             "function."
+        ),
+        "slope": _(
+            "Loss and outputs are finite, but the slope of the loss function is not, as at a root or a quotient of 0."
         ),
         "gradient": _("Loss and outputs are finite, but the gradient of {where} is not: {value} at {index}{gate}."),
         "update": _(

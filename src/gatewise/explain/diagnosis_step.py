@@ -114,7 +114,9 @@ def _in_gradient(step: Step, model: Any) -> Origin | None:
     before: Call | None = None
     for call in reversed(step.calls):  # the way back
         if any(isinstance(d, np.ndarray) and first_bad(d) is not None for d in call.d_outputs):
-            source = before or call
+            if before is None:  # it came from behind the model
+                return Origin("slope", model.name)
+            source = before
             mine = [key for key in bad if key in owners and owners[key][2] == source.path]
             key = next(iter(mine or bad), None)
             return (

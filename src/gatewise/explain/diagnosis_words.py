@@ -21,7 +21,7 @@ def sections_of(diagnosis: Diagnosis) -> tuple[Section, ...]:
     """The diagnosis in its language."""
     words = words_in(diagnosis.lang)
     found = [_headline(diagnosis, words), *_findings(diagnosis, words), *_advice(diagnosis, words)]
-    if diagnosis.origin is None or diagnosis.origin.stage in ("gradient", "update"):
+    if diagnosis.origin is None or diagnosis.origin.stage in ("slope", "gradient", "update"):
         found += [*_loss(diagnosis, words), *_gradients(diagnosis, words), *_time(diagnosis, words)]
         found += _gates(diagnosis, words)
     return (*found, *_kernels(diagnosis, words))
