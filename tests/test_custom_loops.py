@@ -520,6 +520,8 @@ def inner(model):
         (lambda m: own(train_step=lambda self, data: None).fit(X, Y, verbose=0),
          r"\(Own\): train_step returned NoneType None; it returns a dictionary"),
         (lambda m: own(test_step=lambda self, data: 1.0).evaluate(X, Y, verbose=0), "test_step returned float 1.0"),
+        (lambda m: own(train_step=lambda self, data: {"loss": "low"}).fit(X, Y, verbose=0),
+         r"train_step returned str 'low' as 'loss'; what is logged are numbers"),
         (lambda m: own(compute_loss=lambda self, x, y, y_pred, sample_weight: y_pred - y).fit(X, Y, verbose=0),
          r"compute_loss returned an array of shape \(3, 1\).*return ops.mean"),
         (lambda m: own(compute_loss=lambda self, x, y, y_pred, sample_weight: None).fit(X, Y, verbose=0),

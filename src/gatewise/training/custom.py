@@ -281,7 +281,14 @@ class CustomSteps(Stepping):
                 f"Model '{self.name}' ({type(self).__name__}): {step} returned {describe(logs)}; it returns a "
                 "dictionary of numbers by name, such as {'loss': loss} or self.get_metrics_result()."
             )
-        return {key: _number(value) for key, value in logs.items()}
+        found = {key: _number(value) for key, value in logs.items()}
+        wrong = next((key for key, value in found.items() if np.asarray(value).dtype.kind not in "fiub"), None)
+        if wrong is not None:
+            raise TypeError(
+                f"Model '{self.name}' ({type(self).__name__}): {step} returned {describe(found[wrong])} as {wrong!r}; "
+                "what is logged are numbers."
+            )
+        return found
 
     def _make_metrics(self, batch: Batch) -> None:
         """Make the metrics of `compile` before the first batch, so that a step finds them in `self.metrics`."""
@@ -386,6 +393,6 @@ def _times(d: Any, d_loss: float, x: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """A float where the value is one number."""
+    """A float where the value is one number; what is none is left as it is."""
     value = autodiff.plain(value)
-    return float(value) if np.ndim(value) == 0 else value
+    return float(value) if np.ndim(value) == 0 and np.asarray(value).dtype.kind in "fiub" else value
