@@ -7,7 +7,7 @@ prediction.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -124,33 +124,33 @@ def run(cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any, training: bo
     """
     if training and cell._seeds is not None:
         refuse(cell, "dropout cannot be active in it")
-    known: Any = cell._kernel_activations()
+    known = cell._kernel_activations()
     if known is None:
         refuse(cell, "its activations must be some that the kernels know")
-    if cell.quantization == "int8":
-        _check_finite(cell, x, states, mask)
+    is_int8 = cell.quantization == "int8"
+    for state in states if is_int8 else ():
+        if not np.isfinite(state).all():
+            _refuse_numbers(cell, "initial states")
     h0, c0 = (*states, None, None)[:2]
-    made = kernels.narrow_predict(x, h0, c0, cell._packed_weights(), mask, known[0], known[-1], every_step)
+    try:
+        made = kernels.narrow_predict(x, h0, c0, cell._packed_weights(), mask, known[0], known[-1], every_step)
+    except ValueError:
+        if is_int8 and not np.isfinite(x if mask is None else x[mask]).all():
+            _refuse_numbers(cell, "inputs")
+        raise
     h, h_last, c_last = made
     return h, h_last, [h_last] if c_last is None else [h_last, c_last]
 
 
-def _check_finite(cell: Any, x: np.ndarray, states: Sequence[Any], mask: Any) -> None:
-    """Raise ValueError if what a step would make 8 bits of is not finite."""
-    for name, values in [("inputs", x), *(("initial states", state) for state in states)]:
-        # A sum says it of all numbers at once, unless it is too large itself.
-        with np.errstate(all="ignore"):
-            if np.isfinite(values.sum()):
-                continue
-        good = np.isfinite(values).all(axis=-1)
-        if not (good if mask is None or values is not x else good | ~mask).all():
-            raise ValueError(
-                f"{_called(cell)} has int8 weights, and its {name} hold numbers that are not finite, which 8 bits "
-                'cannot say. Clean the data, mask these steps, or quantize with dtype="bfloat16".'
-            )
+def _refuse_numbers(cell: Any, name: str) -> NoReturn:
+    """Raise ValueError: numbers that 8 bits would have to say are not finite."""
+    raise ValueError(
+        f"{_called(cell)} has int8 weights, and its {name} hold numbers that are not finite, which 8 bits cannot say. "
+        'Clean the data, mask these steps, or quantize with dtype="bfloat16".'
+    )
 
 
-def refuse(cell: Any, why: str) -> None:
+def refuse(cell: Any, why: str) -> NoReturn:
     """Raise ValueError: a cell with such weights was asked for more than prediction."""
     raise ValueError(
         f"{_called(cell)} has {cell.quantization} weights, which are for prediction: {why}. Use the model that was "
