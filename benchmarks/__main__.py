@@ -17,6 +17,8 @@ WHOLE_PROCESS_SECONDS = {"script": 60.0, "imports": 25.0, "size": 6.0}
 """About how long a round of each takes, with all peers (`size` has no rounds)."""
 PREPARE_SECONDS = 2.0
 """About how long a peer needs to get ready for a cell: compiling, mostly."""
+PEER_FLOPS = 6e10
+"""Operations a second that peers may be expected to do in large cells."""
 
 _ABOUT = """\
 Times gatewise and its peers alternately in one run.  Each peer lives in a process of its own, which may belong to
@@ -136,8 +138,12 @@ def _minutes(parts: Sequence[str], options: argparse.Namespace) -> float:
     seconds = 0.0
     for part in parts:
         if part in grid.SUITES:
-            for mode, _ in _plan(part, options):
-                seconds += options.seconds + PREPARE_SECONDS * (1 + len(_entrants(grid.SUITES[part], mode, options)))
+            suite = grid.SUITES[part]
+            for mode, cell in _plan(part, options):
+                entrants = 1 + len(_entrants(suite, mode, options))
+                call = cell.flops(mode, suite.kind) / PEER_FLOPS  # of large cells, one a round is more than its share
+                calls = entrants * (3 + 2 * conductor.FEWEST_ROUNDS) * call
+                seconds += max(options.seconds, calls) + PREPARE_SECONDS * entrants
         elif part == "scaling":
             seconds += scaling.expected_seconds(options.quick)
         elif part in WHOLE_PROCESS_SECONDS:

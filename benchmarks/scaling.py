@@ -118,6 +118,8 @@ def _draw_curve(axis: Any, name: str, points: Sequence[Mapping[str, Any]]) -> No
     axis.plot(at, arithmetic, "--", color="C1", linewidth=1, label="slope of the arithmetic")
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
+    shown = [point["seconds"] * 1e6 for point in points] + arithmetic
+    axis.set_ylim(10 ** math.floor(math.log10(min(shown))), 10 ** math.ceil(math.log10(max(shown))))  # whole decades
     axis.set_title(f"against {TITLES[name]}")
     axis.set_xlabel(TITLES[name])
     axis.set_ylabel("µs a call")
