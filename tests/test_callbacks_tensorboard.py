@@ -110,6 +110,12 @@ def test_what_is_refused(monkeypatch, tmp_path):
         callbacks.TensorBoard(profile_batch=(2, 3))
     with pytest.raises(ValueError, match="update_freq is 'epoch', 'batch' or a number"):
         callbacks.TensorBoard(update_freq="step")
+    for frequency in (0, -2):
+        with pytest.raises(ValueError, match=f"update_freq is 'epoch', .*got {frequency}"):
+            callbacks.TensorBoard(update_freq=frequency)
+    for name, value in (("histogram_freq", "x"), ("histogram_freq", -1), ("embeddings_freq", 1.5)):
+        with pytest.raises(ValueError, match=f"{name} is a number of epochs, or 0 for never; got {value!r}"):
+            callbacks.TensorBoard(**{name: value})
     with pytest.raises(ValueError, match="trace_data are for histograms of gates; .* histogram_freq=1"):
         callbacks.TensorBoard(trace_data=X)
     with pytest.raises(ValueError, match="expected: .*features=3"):

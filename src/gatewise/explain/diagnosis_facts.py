@@ -17,13 +17,14 @@ SEVERITIES = ("error", "warning", "note")
 
 CAUSES_FIRST = (
     "data_not_finite", "weight_not_finite", "forward_not_finite", "loss_not_finite", "slope_not_finite",
-    "gradient_not_finite", "update_not_finite", "nothing_trains", "weights_zero", "samples_masked", "padding_counted", "inputs_large",
-    "features_constant", "targets_out_of_range", "targets_no_distribution", "targets_constant", "targets_large",
-    "softmax_of_one", "activation_twice", "activation_missing", "activation_unfit", "weights_negative",
-    "classes_unbalanced", "dropout_large", "layer_inputs_large", "units_alike", "penalties_large", "update_large",
-    "gradient_explodes", "forgets_always", "keeps_always", "gate_closed", "units_dead", "state_saturated",
-    "gate_saturated", "units_saturated", "gradient_vanishes", "gradient_fades", "gradient_large", "gradient_zero",
-    "gradient_small", "update_small", "units_constant", "output_constant", "loss_trivial",
+    "gradient_not_finite", "update_not_finite", "nothing_trains", "weights_zero", "samples_masked",
+    "padding_counted", "inputs_large", "features_constant", "targets_out_of_range", "targets_no_distribution",
+    "targets_constant", "targets_large", "softmax_of_one", "activation_twice", "activation_missing",
+    "activation_unfit", "weights_negative", "classes_unbalanced", "dropout_large", "layer_inputs_large",
+    "units_alike", "penalties_large", "update_large", "gradient_explodes", "forgets_always", "keeps_always",
+    "gate_closed", "units_dead", "state_saturated", "gate_saturated", "units_saturated", "gradient_vanishes",
+    "gradient_fades", "gradient_large", "gradient_zero", "gradient_small", "update_small", "units_constant",
+    "output_constant", "loss_trivial",
 )  # fmt: skip
 """The kinds of findings; of two equally severe the cause stands before what follows from it."""
 

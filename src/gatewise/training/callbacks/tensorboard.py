@@ -77,10 +77,13 @@ class TensorBoard(Callback):
                 "python -m cProfile, or py-spy, shows where time goes."
             )
         update_freq = 1 if update_freq == "batch" else update_freq
-        if update_freq != "epoch" and (isinstance(update_freq, bool) or not isinstance(update_freq, int)):
+        if update_freq != "epoch" and not (_is_count(update_freq) and update_freq):
             raise ValueError(
                 f"TensorBoard: update_freq is 'epoch', 'batch' or a number of batches; got {update_freq!r}."
             )
+        for name, epochs in (("histogram_freq", histogram_freq), ("embeddings_freq", embeddings_freq)):
+            if not _is_count(epochs):
+                raise ValueError(f"TensorBoard: {name} is a number of epochs, or 0 for never; got {epochs!r}.")
         if trace_data is not None and not histogram_freq:
             raise ValueError(
                 "TensorBoard: trace_data are for histograms of gates; say every how many epochs: histogram_freq=1."
@@ -224,6 +227,11 @@ class TensorBoard(Callback):
             self._writer("train").add_embedding(
                 table, metadata=self._labels[layer.name], tag=layer.name, global_step=epoch
             )
+
+
+def _is_count(value: Any) -> bool:
+    """Whether it is a whole number, 0 or more."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
 
 
 def _writer_class() -> Any:
