@@ -31,6 +31,7 @@ ROOMS = [
 """The rooms of the house, from the ground up: a module imports from its own room and those before it."""
 
 LATER_ROOMS_IN_FUNCTIONS = {"graph.py", "described.py", "layer.py", "model.py", "functional.py", "sequential.py"} | {
+    "training/callbacks/history.py",
     "training/callbacks/on_disk.py",
     "training/callbacks/tensorboard.py",
     "training/callbacks/terminate_on_nan.py",

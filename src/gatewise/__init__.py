@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from gatewise.explain import account
     from gatewise.explain.diagnosis import diagnose
+    from gatewise.explain.draw.drawing import draw
     from gatewise.explain.memory import memory
     from gatewise.explain.tracing import trace
     from gatewise.files import load_model
@@ -55,6 +56,7 @@ _HOMES = {
     "Variable": "gatewise.variable",
     "account": "gatewise.explain",
     "diagnose": "gatewise.explain.diagnosis",
+    "draw": "gatewise.explain.draw.drawing",
     "load_model": "gatewise.files",
     "memory": "gatewise.explain.memory",
     "quantize": "gatewise.quantization",
@@ -65,7 +67,7 @@ _HOMES = {
 
 __all__ = [
     "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "account", "activations", "backend",
-    "callbacks", "config", "constraints", "data", "diagnose", "explain", "initializers", "layers", "load_model",
+    "callbacks", "config", "constraints", "data", "diagnose", "draw", "explain", "initializers", "layers", "load_model",
     "losses", "memory", "metrics", "models", "ops", "optimizers", "preprocessing", "quantize", "random", "regularizers",
     "saving", "trace", "utils", "value_and_grad",
 ]  # fmt: skip

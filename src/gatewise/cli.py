@@ -1,4 +1,4 @@
-"""The command line: `gatewise run`, `gatewise explain`, `gatewise demo`.
+"""The command line: `gatewise run`, `gatewise explain`, `gatewise draw`, `gatewise demo`.
 
 Exit codes: 0 done; 1 the script raised; 2 something was asked for that cannot be; 130 interrupted.
 """
@@ -31,6 +31,16 @@ or for every model that a script builds (the script's training is skipped):
 
     gatewise explain SCRIPT.py [--lang LANG] [--json] [-- ARGUMENTS OF THE SCRIPT]"""
 
+_DRAW = """\
+Draw a model: its graph, or with --view and --layer the inside of one of its recurrent layers, as SVG, PNG or PDF, by
+the ending of FILE.  The model is one that was saved, or those that a script builds (its training is skipped; the
+second model goes to FILE-2, and so on):
+
+    gatewise draw MODEL.keras -o model.svg
+    gatewise draw SCRIPT.py -o cell.pdf --view cell --layer lstm [-- ARGUMENTS OF THE SCRIPT]
+
+Views: graph; of a recurrent layer layer, unit, cell, unrolled, matrices."""
+
 _DEMO = """\
 Forecast a series with an LSTM, from the numbers to the pictures: windows, model, summary, the count by gates, training,
 and an honest comparison with persistence and with a linear autoregression on years (rows) that were held out.  Without
@@ -45,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (default: the process's); returns the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
     for_script: list[str] = []
-    if given[:1] == ["explain"] and "--" in given:
+    if given[:1] in (["explain"], ["draw"]) and "--" in given:
         given, for_script = given[: given.index("--")], given[given.index("--") + 1 :]
     arguments = _parser().parse_args(given, argparse.Namespace(for_script=for_script))
     try:
@@ -67,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_explain(commands)
+    _add_draw(commands)
     _add_demo(commands)
     return parser
 
@@ -93,6 +104,16 @@ def _add_explain(commands: argparse._SubParsersAction) -> None:
     explain.add_argument("--json", action="store_true", help="print the numbers as JSON instead of words")
     _add_language(explain, "language of the words")
     explain.set_defaults(command=_explain)
+
+
+def _add_draw(commands: argparse._SubParsersAction) -> None:
+    draw = _command(commands, "draw", "draw a saved model, or the models of a script", _DRAW)
+    draw.add_argument("source", metavar="MODEL_OR_SCRIPT", help="a saved model (.keras, .h5), or a Python script")
+    draw.add_argument("-o", "--out", metavar="FILE", type=Path, required=True, help="a .svg, .png or .pdf file")
+    draw.add_argument("--view", metavar="VIEW", help="what to draw (default: graph)")
+    draw.add_argument("--layer", metavar="NAME", help="the layer to draw: its name, or its path in the model")
+    _add_language(draw, "language of the labels")
+    draw.set_defaults(command=_draw)
 
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:
@@ -182,6 +203,44 @@ def _explain_script(arguments: argparse.Namespace) -> int:
     if not texts:
         raise UsageError(f"{arguments.script} built no model that could be explained.")
     return 0
+
+
+def _draw(arguments: argparse.Namespace) -> int:
+    is_script = arguments.source.endswith(".py")
+    models, failed = _models_of_script(arguments) if is_script else ([_saved_model(arguments.source)], False)
+    from gatewise.explain.draw.command import draw_models
+
+    try:
+        written = draw_models(models, arguments.out, arguments.view, arguments.lang, arguments.layer)
+    except (ValueError, ModuleNotFoundError, OSError) as error:
+        raise UsageError(str(error)) from None
+    for path in written:
+        print(path)
+    return int(failed)
+
+
+def _saved_model(path: str) -> object:
+    """The model in a file."""
+    from gatewise.files import load_model
+
+    try:
+        return load_model(path, compile=False)
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        raise UsageError(str(error)) from None
+
+
+def _models_of_script(arguments: argparse.Namespace) -> tuple[list, bool]:
+    """The models that a script builds, those until it raised something, which is printed; and whether it did."""
+    _require_script(arguments.source)
+    from gatewise.compat.capture import captured_models
+    from gatewise.compat.runner import print_script_error
+
+    captured = captured_models(arguments.source, arguments.for_script)
+    if captured.error is not None:
+        print_script_error(captured.error)
+    if not captured.models:
+        raise UsageError(f"{arguments.source} built no model that could be drawn.")
+    return captured.models, captured.error is not None
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -384,6 +384,12 @@ class Layer(Steppable, Buildable, TakesInputs, PassesMasks, Described):
         shape = self._shape_to_build([tuple(leaf.shape) for leaf in leaves], structure)
         return tree.map_shapes(lambda s: SymbolicTensor(s, self._dtype), self.compute_output_shape(shape))
 
+    def _repr_svg_(self) -> str | None:
+        """What notebooks show: the picture of a built model or recurrent layer."""
+        from gatewise.explain.draw.notebook import svg_of
+
+        return svg_of(self)
+
 
 serialization.publish(Layer, "keras.layers")
 

@@ -12,6 +12,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,8 @@ def captured_models(path: str | os.PathLike[str], argv: Sequence[str] = ()) -> C
     with open(path, "rb"):  # before anything is changed: say so now if it cannot be read
         pass
     error: BaseException | None = None
-    with _recorded_models() as made, _shortened_training(), contextlib.redirect_stdout(io.StringIO()), _unseen_plots():
+    quiet = contextlib.redirect_stdout(io.StringIO())
+    with _recorded_models() as made, _shortened_training(), quiet, _unseen_plots(), _unsaved_pictures():
         try:
             run_script(path, argv)
         except SystemExit as end:
@@ -131,6 +133,19 @@ def _unseen_plots() -> Iterator[None]:
             del os.environ["MPLBACKEND"]
         else:
             os.environ["MPLBACKEND"] = before
+
+
+@contextlib.contextmanager
+def _unsaved_pictures() -> Iterator[None]:
+    """Within the block pictures of models are drawn and not written."""
+    from gatewise.explain.draw.picture import Picture
+
+    save = Picture.save
+    Picture.save = lambda self, path: Path(path)
+    try:
+        yield
+    finally:
+        Picture.save = save
 
 
 def _on_few(original: Callable[..., Any], shortened: Callable[..., Any]) -> Callable[..., Any]:

@@ -227,6 +227,12 @@ class LayerAccount:
             found |= {"arithmetic": equation(self.arithmetic), "formula": written(self.arithmetic, letters=True)}
         return found
 
+    def _repr_svg_(self) -> str | None:
+        """What notebooks show: the picture of the layer, or the graph of the model."""
+        from gatewise.explain.draw.notebook import svg_of
+
+        return svg_of(self)
+
 
 @dataclass(frozen=True)
 class ModelAccount(LayerAccount):

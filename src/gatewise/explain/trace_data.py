@@ -101,6 +101,12 @@ class LayerTrace:
             f"<LayerTrace '{self.name}' ({self.kind}): {', '.join(self.arrays)}; {shape[0]} samples, {shape[1]} steps>"
         )
 
+    def _repr_svg_(self) -> str | None:
+        """What notebooks show: the gates of the first sample."""
+        from gatewise.explain.draw.notebook import svg_of
+
+        return svg_of(self)
+
 
 class Trace(Mapping[str, LayerTrace]):
     """What the recurrent layers of a model computed: {path: LayerTrace}, in the order in which they were called.
@@ -182,6 +188,12 @@ class Trace(Mapping[str, LayerTrace]):
         from gatewise.explain.trace_files import load
 
         return load(path)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the gates of each layer."""
+        from gatewise.explain.draw.notebook import html_of
+
+        return html_of(self)
 
     def __repr__(self) -> str:
         lines = [f"<Trace of '{self.model}', {len(self)} layer{'s' * (len(self) != 1)}"]

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from gatewise.lazy import published
 
 if TYPE_CHECKING:
+    from gatewise.explain.draw.plot_model import model_to_dot as model_to_dot
+    from gatewise.explain.draw.plot_model import plot_model as plot_model
     from gatewise.training.packing import pack_x_y_sample_weight as pack_x_y_sample_weight
     from gatewise.training.packing import unpack_x_y_sample_weight as unpack_x_y_sample_weight
     from gatewise.training.sources.py_dataset import PyDataset as PyDataset
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "PyDataset": "gatewise.training.sources.py_dataset",
     "Sequence": "gatewise.training.sources.py_dataset",
+    "model_to_dot": "gatewise.explain.draw.plot_model",
     "normalize": "gatewise.utils.norms",
     "pack_x_y_sample_weight": "gatewise.training.packing",
     "pad_sequences": "gatewise.utils.padding",
+    "plot_model": "gatewise.explain.draw.plot_model",
     "set_random_seed": "gatewise.utils.seeds",
     "timeseries_dataset_from_array": "gatewise.utils.time_series",
     "to_categorical": "gatewise.utils.categories",

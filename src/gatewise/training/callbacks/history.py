@@ -23,3 +23,9 @@ class History(Callback):
         self.epoch.append(epoch)
         for key, value in (logs or {}).items():
             self.history.setdefault(key, []).append(value)
+
+    def _repr_svg_(self) -> str | None:
+        """What notebooks show: the curves of the training."""
+        from gatewise.explain.draw.notebook import svg_of
+
+        return svg_of(self)
