@@ -62,6 +62,11 @@ NB_MODULE(_native, m) {
     define_plan(m);
     m.def("get_threads", &get_threads, "The number of threads a kernel may use.");
     m.def("set_threads", &set_threads_checked, "count"_a, "Sets the number of threads a kernel may use.");
+    m.def(
+        "together", [](nb::tuple calls) { return Gathering(std::move(calls)).results(); }, "calls"_a,
+        nb::sig("def together(calls: tuple[typing.Callable[[], typing.Any], ...]) -> list[typing.Any]"),
+        "The results of all calls; the first recurrence of each runs at the same time as the others' where that "
+        "is expected to pay.");
     m.def("instruction_set", [] { return kernels().name; }, "The instruction set in use.");
     m.def("supported_instruction_sets", &instruction_set_names,
           "Those this machine can run, the plainest first.",

@@ -7,6 +7,8 @@
 #include "arrays.h"
 #include "instruction_sets.h"
 #include "memory.h"
+#include "subnormals.h"
+#include "together.h"
 
 namespace gatewise {
 
@@ -15,9 +17,21 @@ constexpr double kFlopsWorthReleasing = 2e5;  // shorter calls keep the interpre
 // Calls a kernel, without the interpreter lock where it will take a while.
 template <class F>
 void call_kernel(double flops, F kernel) {
-    if (flops < kFlopsWorthReleasing) return kernel();
+    if (flops < kFlopsWorthReleasing) {
+        const SubnormalsAreZero mode;
+        return kernel();
+    }
     const nb::gil_scoped_release released;
+    const SubnormalsAreZero mode;
     kernel();
+}
+
+// Calls a kernel that runs a recurrence: maybe at the same time as others (together.h).
+template <class F>
+void call_recurrence(const RecurrentWork& work, F kernel) {
+    Gathering* gathering = Gathering::current();
+    if (!gathering) return call_kernel(work.flops, kernel);
+    gathering->arrive({work, [](void* f) { (*static_cast<F*>(f))(); }, &kernel});
 }
 
 template <class T>

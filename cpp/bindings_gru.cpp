@@ -34,7 +34,7 @@ class PackedGru : public PackedRecurrent {
 
 nb::tuple gru_forward(nb::handle x_, nb::handle h0_, nb::handle W_, nb::handle U_, nb::handle b_,
                       nb::handle mask_, nb::handle activation_, nb::handle recurrent_, bool reset_after,
-                      nb::handle x_dropout_, nb::handle h_dropout_) {
+                      nb::handle x_dropout_, nb::handle h_dropout_, bool keep_sums) {
     Axes axes("gru_forward");
     FloatType type;
     const RecurrentArguments read =
@@ -48,7 +48,7 @@ nb::tuple gru_forward(nb::handle x_, nb::handle h0_, nb::handle W_, nb::handle U
     const Array gates = make_array(type, sizes.N, sizes.T, kGates, sizes.H);
     const Array recurrent = make_array(type, sizes.N, sizes.T, sizes.H);
     Array sums;
-    if (derivative_needs_input(a) || derivative_needs_input(s))
+    if (keep_sums || derivative_needs_input(a) || derivative_needs_input(s))
         sums = make_array(type, sizes.N, sizes.T, kGates, sizes.H);
     dispatch(type, [&](auto* p) {
         using T = GATEWISE_ELEMENT(p);
@@ -62,7 +62,7 @@ nb::tuple gru_forward(nb::handle x_, nb::handle h0_, nb::handle W_, nb::handle U
         in.gates = gates.as<T>();
         in.recurrent = recurrent.as<T>();
         in.sums = sums.as<T>();
-        call_kernel(recurrent_flops(sizes, kGates), [&] {
+        call_recurrence(recurrent_work(sizes, kGates, type), [&] {
             Workspace workspace;
             const Index size = k.gru_packed_size(sizes.F, sizes.H, reset_after);
             T* packed = static_cast<T*>(workspace.take(sizeof(T) * size));
@@ -100,7 +100,7 @@ nb::tuple gru_predict(nb::handle x_, nb::handle h0_, const PackedGru& weights, n
         in.recurrent_activation = s;
         in.h = view3<T>(h);
         in.h_last = h_last.view2<T>();
-        call_kernel(recurrent_flops(sizes, kGates), [&] { of<T>(weights.made_for()).gru_forward(in); });
+        call_recurrence(recurrent_work(sizes, kGates, type), [&] { of<T>(weights.made_for()).gru_forward(in); });
     });
     return nb::make_tuple(result(h), h_last.keeper);
 }
@@ -155,7 +155,7 @@ nb::tuple gru_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, nb::hand
         in.sums = tape.sums.as<const T>();
         in.dh = view3<const T>(dh);
         in.dh_last = view2<const T>(dh_T);
-        call_kernel(recurrent_flops(read.sizes, kGates), [&] { of<T>(kernels()).gru_backward(in); });
+        call_recurrence(recurrent_work(read.sizes, kGates, type), [&] { of<T>(kernels()).gru_backward(in); });
     });
     return gradients.results();
 }
@@ -186,12 +186,12 @@ void define_gru(nb::module_& m) {
                 "reset_after: bool = True) -> PackedGRU"));
     m.def("gru_forward", &gru_forward, any("x"), any("h0"), any("W"), any("U"), any("b"), none_or("mask"),
           nb::arg("activation").none() = "tanh", nb::arg("recurrent_activation").none() = "sigmoid",
-          "reset_after"_a = true, none_or("x_dropout"), none_or("h_dropout"),
+          "reset_after"_a = true, none_or("x_dropout"), none_or("h_dropout"), "keep_sums"_a = false,
           nb::sig("def gru_forward(x: numpy.ndarray, h0: numpy.ndarray | None, W: numpy.ndarray, "
                   "U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, "
                   "activation: str = 'tanh', recurrent_activation: str = 'sigmoid', "
                   "reset_after: bool = True, x_dropout: numpy.ndarray | None = None, "
-                  "h_dropout: numpy.ndarray | None = None) -> "
+                  "h_dropout: numpy.ndarray | None = None, keep_sums: bool = False) -> "
                   "tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray | None]"));
     m.def("gru_predict", &gru_predict, any("x"), any("h0"), "weights"_a, none_or("mask"),
           nb::arg("activation").none() = "tanh", nb::arg("recurrent_activation").none() = "sigmoid",

@@ -15,13 +15,11 @@ class PackedWeights : public PackedRecurrent {
     }
 };
 
-double flops_of(const RecurrentSizes& s) { return recurrent_flops(s, 4); }
-
 // ---- LSTM -------------------------------------------------------------------------------------------
 
 nb::tuple lstm_forward(nb::handle x_, nb::handle h0_, nb::handle c0_, nb::handle W_, nb::handle U_,
                        nb::handle b_, nb::handle mask_, nb::handle activation_, nb::handle recurrent_,
-                       nb::handle x_dropout_, nb::handle h_dropout_) {
+                       nb::handle x_dropout_, nb::handle h_dropout_, bool keep_sums) {
     Axes axes("lstm_forward");
     FloatType type;
     const Array x = read_floats(axes, type, "x", x_, "NTF");
@@ -40,7 +38,7 @@ nb::tuple lstm_forward(nb::handle x_, nb::handle h0_, nb::handle c0_, nb::handle
                 c = make_array(type, sizes.N, sizes.T, sizes.H);
     const Array gates = make_array(type, sizes.N, sizes.T, 4, sizes.H);
     Array z;
-    if (derivative_needs_input(a) || derivative_needs_input(s))
+    if (keep_sums || derivative_needs_input(a) || derivative_needs_input(s))
         z = make_array(type, sizes.N, sizes.T, 4, sizes.H);
     dispatch(type, [&](auto* p) {
         using T = GATEWISE_ELEMENT(p);
@@ -61,7 +59,7 @@ nb::tuple lstm_forward(nb::handle x_, nb::handle h0_, nb::handle c0_, nb::handle
                              z ? z.as<T>() : nullptr,
                              {},
                              {}};
-        call_kernel(flops_of(sizes), [&] {
+        call_recurrence(recurrent_work(sizes, 4, type), [&] {
             Workspace workspace;
             T* packed = static_cast<T*>(workspace.take(sizeof(T) * k.lstm_packed_size(sizes.F, sizes.H)));
             k.lstm_pack(W.view2<const T>(), U.view2<const T>(), b ? b.as<T>() : nullptr, sizes.F, sizes.H,
@@ -108,7 +106,7 @@ nb::tuple lstm_predict(nb::handle x_, nb::handle h0_, nb::handle c0_, const Pack
                                    nullptr,
                                    h_last.view2<T>(),
                                    c_last.view2<T>()};
-        call_kernel(flops_of(sizes), [&] { of<T>(weights.made_for()).lstm_forward(in); });
+        call_recurrence(recurrent_work(sizes, 4, type), [&] { of<T>(weights.made_for()).lstm_forward(in); });
     });
     return nb::make_tuple(result(h), h_last.keeper, c_last.keeper);
 }
@@ -187,7 +185,7 @@ nb::tuple lstm_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, nb::han
                                     dW.as<T>(),
                                     dU.as<T>(),
                                     db.as<T>()};
-        call_kernel(flops_of(sizes), [&] { of<T>(kernels()).lstm_backward(in); });
+        call_recurrence(recurrent_work(sizes, 4, type), [&] { of<T>(kernels()).lstm_backward(in); });
     });
     return nb::make_tuple(result(dx), result(dh0), result(dc0), result(dW), result(dU), result(db));
 }
@@ -212,12 +210,13 @@ void define_lstm(nb::module_& m) {
     m.def("lstm_forward", &lstm_forward, any("x"), any("h0"), any("c0"), any("W"), any("U"), any("b"),
           none_or("mask"), nb::arg("activation").none() = "tanh",
           nb::arg("recurrent_activation").none() = "sigmoid", none_or("x_dropout"), none_or("h_dropout"),
+          "keep_sums"_a = false,
           nb::sig("def lstm_forward(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, W: "
                   "numpy.ndarray, "
                   "U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, activation: "
                   "str = 'tanh', "
                   "recurrent_activation: str = 'sigmoid', x_dropout: numpy.ndarray | None = None, "
-                  "h_dropout: numpy.ndarray | None = None) -> "
+                  "h_dropout: numpy.ndarray | None = None, keep_sums: bool = False) -> "
                   "tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray | None]"));
     m.def("lstm_predict", &lstm_predict, any("x"), any("h0"), any("c0"), "weights"_a, none_or("mask"),
           nb::arg("activation").none() = "tanh", nb::arg("recurrent_activation").none() = "sigmoid",

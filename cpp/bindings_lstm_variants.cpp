@@ -9,7 +9,7 @@ namespace {
 
 nb::tuple forward(nb::handle x, nb::handle h0, nb::handle c0, nb::handle weights_, nb::handle options_,
                   nb::handle mask, nb::handle activation, nb::handle recurrent, nb::handle x_dropout,
-                  nb::handle h_dropout, nb::handle keep_c, nb::handle keep_h) {
+                  nb::handle h_dropout, nb::handle keep_c, nb::handle keep_h, bool keep_sums) {
     Axes axes("lstm_variant_forward");
     FloatType type;
     const Weights weights = read_weights(axes, type, weights_);
@@ -17,7 +17,7 @@ nb::tuple forward(nb::handle x, nb::handle h0, nb::handle c0, nb::handle weights
     LstmVariantSizes sizes = sizes_of(axes, weights);
     const Given given = read_given(
         axes, type, {x, h0, c0, mask, activation, recurrent, x_dropout, h_dropout, keep_c, keep_h}, sizes);
-    const Tape tape = make_tape(type, sizes, given.needs_z(), given.keep_c || options.zoneout_cell > 0);
+    const Tape tape = make_tape(type, sizes, keep_sums || given.needs_z(), given.keep_c || options.zoneout_cell > 0);
     dispatch(type, [&](auto* p) {
         using T = GATEWISE_ELEMENT(p);
         const KernelsOf<T>& k = of<T>(kernels());
@@ -27,7 +27,7 @@ nb::tuple forward(nb::handle x, nb::handle h0, nb::handle c0, nb::handle weights
         T** const rest[] = {&in.gates,    &in.z,        &in.candidate, &in.unprojected,
                             &in.normal_x, &in.normal_h, &in.statistics};
         for (int i = 2; i < kTape; ++i) *rest[i - 2] = tape.of[i] ? tape.of[i].template as<T>() : nullptr;
-        call_kernel(flops_of(sizes), [&] {
+        call_recurrence(work_of(sizes, type), [&] {
             Workspace workspace;
             T* packed = static_cast<T*>(workspace.take(sizeof(T) * k.lstm_variant_packed_size(sizes)));
             k.lstm_variant_pack(sizes, weights.views<T>(), packed);
@@ -61,7 +61,7 @@ nb::tuple predict(nb::handle x, nb::handle h0, nb::handle c0, const PackedVarian
         in.h = view3<T>(h);
         in.h_last = h_last.view2<T>();
         in.c_last = c_last.view2<T>();
-        call_kernel(flops_of(sizes), [&] { of<T>(weights.made_for()).lstm_variant_forward(in); });
+        call_recurrence(work_of(sizes, type), [&] { of<T>(weights.made_for()).lstm_variant_forward(in); });
     });
     return nb::make_tuple(result(h), h_last.keeper, c_last.keeper);
 }
@@ -141,7 +141,7 @@ nb::tuple backward(nb::handle tape_, nb::handle x, nb::handle h0, nb::handle c0,
                                            gradient(6),
                                            gradient(7),
                                            gradient(8)};
-        call_kernel(2 * flops_of(sizes), [&] { of<T>(kernels()).lstm_variant_backward(in); });
+        call_recurrence(work_of(sizes, type), [&] { of<T>(kernels()).lstm_variant_backward(in); });
     });
     return nb::make_tuple(result(dx), result(dh0), result(dc0), result(made[0]), result(made[1]),
                           result(made[2]), result(made[3]), result(made[4]), result(made[5]), result(made[6]),
@@ -170,13 +170,13 @@ void define_lstm_variants(nb::module_& m) {
     m.def("lstm_variant_forward", &forward, any("x"), any("h0"), any("c0"), any("weights"), any("options"),
           none_or("mask"), nb::arg("activation").none() = "tanh",
           nb::arg("recurrent_activation").none() = "sigmoid", none_or("x_dropout"), none_or("h_dropout"),
-          none_or("keep_c"), none_or("keep_h"),
+          none_or("keep_c"), none_or("keep_h"), "keep_sums"_a = false,
           nb::sig("def lstm_variant_forward(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | "
                   "None, weights: tuple[numpy.ndarray | None, ...], options: tuple[float, float, float, "
                   "float], mask: numpy.ndarray | None = None, activation: str = 'tanh', "
                   "recurrent_activation: str = 'sigmoid', x_dropout: numpy.ndarray | None = None, h_dropout: "
                   "numpy.ndarray | None = None, keep_c: numpy.ndarray | None = None, keep_h: numpy.ndarray | "
-                  "None = None) -> tuple[numpy.ndarray | None, ...]"));
+                  "None = None, keep_sums: bool = False) -> tuple[numpy.ndarray | None, ...]"));
     m.def("lstm_variant_predict", &predict, any("x"), any("h0"), any("c0"), "weights"_a, any("options"),
           none_or("mask"), nb::arg("activation").none() = "tanh",
           nb::arg("recurrent_activation").none() = "sigmoid", "sequences"_a = false,

@@ -119,6 +119,10 @@ inline double flops_of(const LstmVariantSizes& s) {
     return 2.0 * s.N * s.T * s.H * (s.G * (s.F + s.P + 16) + (s.projection ? s.P : 0));
 }
 
+inline RecurrentWork work_of(const LstmVariantSizes& s, FloatType type) {
+    return {flops_of(s), s.N, s.T, double(type.item) * s.H * (s.G * (s.F + s.P) + (s.projection ? s.P : 0))};
+}
+
 class PackedVariant {
   public:
     explicit PackedVariant(nb::handle weights_) : kernels_(&kernels()) {

@@ -24,6 +24,10 @@ inline double recurrent_flops(const RecurrentSizes& s, int gates) {
     return 2.0 * gates * s.N * s.T * s.H * (s.F + s.H + 16);
 }
 
+inline RecurrentWork recurrent_work(const RecurrentSizes& s, int gates, FloatType type) {
+    return {recurrent_flops(s, gates), s.N, s.T, double(type.item) * gates * s.H * (s.F + s.H)};
+}
+
 // "F4H" for four gates, "FH" for one.
 inline std::string pattern_of(char rows, int gates) {
     return rows + (gates > 1 ? std::to_string(gates) : "") + "H";

@@ -17,7 +17,7 @@ class PackedSimpleRnn : public PackedRecurrent {
 
 nb::tuple simple_rnn_forward(nb::handle x_, nb::handle h0_, nb::handle W_, nb::handle U_, nb::handle b_,
                              nb::handle mask_, nb::handle activation_, nb::handle x_dropout_,
-                             nb::handle h_dropout_) {
+                             nb::handle h_dropout_, bool keep_sums) {
     Axes axes("simple_rnn_forward");
     FloatType type;
     const RecurrentArguments read =
@@ -28,7 +28,7 @@ nb::tuple simple_rnn_forward(nb::handle x_, nb::handle h0_, nb::handle W_, nb::h
 
     const Array h = make_array(type, sizes.N, sizes.T, sizes.H);
     Array z;
-    if (derivative_needs_input(a)) z = make_array(type, sizes.N, sizes.T, sizes.H);
+    if (keep_sums || derivative_needs_input(a)) z = make_array(type, sizes.N, sizes.T, sizes.H);
     dispatch(type, [&](auto* p) {
         using T = GATEWISE_ELEMENT(p);
         const KernelsOf<T>& k = of<T>(kernels());
@@ -37,7 +37,7 @@ nb::tuple simple_rnn_forward(nb::handle x_, nb::handle h0_, nb::handle W_, nb::h
         in.activation = a;
         in.h = h.view3<T>();
         in.z = z.as<T>();
-        call_kernel(recurrent_flops(sizes, 1), [&] {
+        call_recurrence(recurrent_work(sizes, 1, type), [&] {
             Workspace workspace;
             const Index size = k.simple_rnn_packed_size(sizes.F, sizes.H);
             T* packed = static_cast<T*>(workspace.take(sizeof(T) * size));
@@ -72,7 +72,7 @@ nb::tuple simple_rnn_predict(nb::handle x_, nb::handle h0_, const PackedSimpleRn
         in.activation = a;
         in.h = view3<T>(h);
         in.h_last = h_last.view2<T>();
-        call_kernel(recurrent_flops(sizes, 1), [&] { of<T>(weights.made_for()).simple_rnn_forward(in); });
+        call_recurrence(recurrent_work(sizes, 1, type), [&] { of<T>(weights.made_for()).simple_rnn_forward(in); });
     });
     return nb::make_tuple(result(h), h_last.keeper);
 }
@@ -117,7 +117,7 @@ nb::tuple simple_rnn_backward(nb::handle tape_, nb::handle x_, nb::handle h0_, n
         in.z = tape.z.as<const T>();
         in.dh = view3<const T>(dh);
         in.dh_last = view2<const T>(dh_T);
-        call_kernel(recurrent_flops(read.sizes, 1), [&] { of<T>(kernels()).simple_rnn_backward(in); });
+        call_recurrence(recurrent_work(read.sizes, 1, type), [&] { of<T>(kernels()).simple_rnn_backward(in); });
     });
     return gradients.results();
 }
@@ -144,11 +144,12 @@ void define_simple_rnn(nb::module_& m) {
                 "PackedSimpleRNN"));
     m.def("simple_rnn_forward", &simple_rnn_forward, any("x"), any("h0"), any("W"), any("U"), any("b"),
           none_or("mask"), nb::arg("activation").none() = "tanh", none_or("x_dropout"), none_or("h_dropout"),
+          "keep_sums"_a = false,
           nb::sig("def simple_rnn_forward(x: numpy.ndarray, h0: numpy.ndarray | None, W: numpy.ndarray, "
                   "U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, "
                   "activation: str = 'tanh', "
                   "x_dropout: numpy.ndarray | None = None, "
-                  "h_dropout: numpy.ndarray | None = None) -> "
+                  "h_dropout: numpy.ndarray | None = None, keep_sums: bool = False) -> "
                   "tuple[numpy.ndarray, numpy.ndarray | None]"));
     m.def("simple_rnn_predict", &simple_rnn_predict, any("x"), any("h0"), "weights"_a, none_or("mask"),
           nb::arg("activation").none() = "tanh", "sequences"_a = false,

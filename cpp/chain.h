@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "memory.h"
-#include "stages.h"
+#include "pipeline.h"
 
 namespace gatewise {
 
@@ -179,6 +179,13 @@ class Chain {
         Workspace workspace;
         for (std::size_t k = 0; k < stages_.size(); ++k) {
             const Stage& s = stages_[k];
+            const std::size_t last = last_of_pipeline(k);
+            const Pipeline plan = last > k ? plan_pipeline(works(k, last, extent)) : Pipeline{};
+            if (plan.members > 1) {
+                run_together(plan, weights, k, last, extent, x, y, workspace);
+                k = last;
+                continue;
+            }
             const Index rows = extent.N * extent.T;
             const Index out_rows = is_recurrent(s.kind) && !s.every_step ? extent.N : rows;
             T* out =
@@ -191,23 +198,64 @@ class Chain {
         }
     }
 
+    // The last of the recurrent stages from k on of which each can take a step once the one before has: one
+    // that goes backwards begins with the last step.
+    std::size_t last_of_pipeline(std::size_t k) const {
+        if (!is_recurrent(stages_[k].kind)) return k;
+        while (k + 1 < stages_.size() && stages_[k].every_step && is_recurrent(stages_[k + 1].kind) &&
+               !stages_[k + 1].backwards)
+            ++k;
+        return k;
+    }
+
+    std::vector<RecurrentWork> works(std::size_t first, std::size_t last, Extent extent) const {
+        std::vector<RecurrentWork> found;
+        for (std::size_t k = first; k <= last; ++k) {
+            const Stage& s = stages_[k];
+            const double numbers = double(facts(s.kind).gates) * s.width * (s.width_in + s.width);
+            found.push_back({s.flops() * extent.N * extent.T, extent.N, extent.T, type_.item * numbers});
+        }
+        return found;
+    }
+
+    // Stages [first, last] as a pipeline; x and extent become those of what follows.
+    template <class T>
+    void run_together(const Pipeline& plan, const AllWeights& weights, std::size_t first, std::size_t last,
+                      Extent& extent, View3<const T>& x, T* y, Workspace& workspace) const {
+        std::vector<PipelineStage<T>> stages;
+        for (std::size_t k = first; k <= last; ++k) {
+            const Stage& s = stages_[k];
+            const Index rows = s.every_step ? extent.N * extent.T : extent.N;
+            T* out =
+                k + 1 == stages_.size() ? y : static_cast<T*>(workspace.take(sizeof(T) * rows * s.width));
+            stages.push_back(prepared(s, weights[k], extent, x, out, workspace));
+            x = {out, (s.every_step ? extent.T : 1) * s.width, s.width};
+        }
+        run_pipeline(plan, stages, extent);
+        if (!stages_[last].every_step) extent.T = 1;
+    }
+
     // A recurrent layer over whole sequences, from states of zero.
     template <class T>
-    static void run_whole(const Stage& s, const StageWeights& weights, Extent extent, View3<const T> x, T* y,
-                          Workspace& workspace) {
+    static PipelineStage<T> prepared(const Stage& s, const StageWeights& weights, Extent extent,
+                                     View3<const T> x, T* y, Workspace& workspace) {
         const auto state = [&] {
             return View2<T>{static_cast<T*>(workspace.take(sizeof(T) * extent.N * s.width)), s.width};
         };
-        States<T> states;
-        states.h_last = s.every_step ? state() : View2<T>{y, s.width};
-        if (s.kind == Kind::lstm) states.c_last = state();
+        PipelineStage<T> made = {&s, &weights.cell, x, {}, {}, {}};
         if (s.backwards) {
-            x.data += (extent.T - 1) * x.inner;
-            x.inner = -x.inner;
+            made.x.data += (extent.T - 1) * x.inner;
+            made.x.inner = -x.inner;
         }
-        View3<T> h;
-        if (s.every_step) h = {y, extent.T * s.width, s.width};
-        run_recurrent<T>(s, weights.cell, extent, x, {}, states, h);
+        if (s.every_step) made.h = {y, extent.T * s.width, s.width};
+        made.h_last = s.every_step ? state() : View2<T>{y, s.width};
+        if (s.kind == Kind::lstm) made.c_last = state();
+        return made;
+    }
+    template <class T>
+    static void run_whole(const Stage& s, const StageWeights& weights, Extent extent, View3<const T> x, T* y,
+                          Workspace& workspace) {
+        run_part(prepared(s, weights, extent, x, y, workspace), extent.N, 0, extent.T);
     }
 
     const FloatType type_;

@@ -10,6 +10,7 @@
 #include "memory.h"
 #include "threads.h"
 #include "tile.h"
+#include "worth.h"
 
 namespace gatewise {
 namespace GATEWISE_ISA {
@@ -17,7 +18,6 @@ namespace GATEWISE_ISA {
 constexpr Index kDepthBlock = 512;
 constexpr Index kRowBlock = 1536;  // rows of a packed at once; they stream past a panel from any cache
 constexpr Index kPanelBlock = 4;   // panels of b packed at once
-constexpr double kFlopsWorthAThread = 1.5e6;
 
 // The number of threads that `flops` of work are worth.
 GW_INLINE int threads_for(double flops) {

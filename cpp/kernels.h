@@ -97,6 +97,7 @@ struct LstmBackward {
     View3<const T> dh, dc;             // (N, T, H)
     View2<const T> dh_last, dc_last;   // (N, H)
     T *dx, *dh0, *dc0, *dW, *dU, *db;  // contiguous; null where not wanted
+    bool consumes_gates = false;       // whether `gates` may be overwritten: the way is gone once
 };
 
 // GRU. With reset_after the bias is (2, 3H): of the inputs, and of the states; else (3H,).

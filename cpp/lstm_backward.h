@@ -99,11 +99,13 @@ template <class T>
 static void lstm_backward(const LstmBackward<T>& in) {
     const Index N = in.sizes.N, steps = in.sizes.T, columns = 4 * in.sizes.H;
     Workspace workspace;
-    T* dz = (T*)workspace.take(sizeof(T) * (N * steps * columns + 1));
-    SequenceOrder order;
+    const Division division = divide_backward<T>(in, columns);
+    const SequenceOrder order = N > 0 ? order_of(in, division, workspace) : SequenceOrder{};
+    // dz of a unit takes the place of its gates once they are read; not where it lies in another order.
+    T* dz = in.consumes_gates && !order.sequences
+                ? const_cast<T*>(in.gates)
+                : (T*)workspace.take(sizeof(T) * (N * steps * columns + 1));
     if (N > 0) {
-        const Division division = divide_backward<T>(in, columns);
-        order = order_of(in, division, workspace);
         LstmBackwardCell<T> cell(in, order, dz, workspace);
         Team team(division.threads);
         run_recurrence<T>(cell, team, division.by_units, N, steps + (in.dh0 ? 1 : 0), cell.panels());

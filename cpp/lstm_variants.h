@@ -33,6 +33,7 @@ struct LstmVariantCell {
 
     const LstmVariantForward<T>& in;
     const LstmVariantLayout<T> at;
+    const SequenceOrder order;
     StepInput<T> input;
     T* zeros;       // a panel's width of them
     T* h_state[2];  // (N, out_width) each; what the next step multiplies: h, times h_dropout where given
@@ -49,8 +50,11 @@ struct LstmVariantCell {
     bool usual() const {
         return in.activation == Activation::tanh && in.recurrent_activation == Activation::sigmoid;
     }
-    bool masked(Index n, Index t) const {
-        return in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
+    bool masked(Index n, Index t) const { return in.mask.data && is_masked(in.mask, order.sequence(n), t); }
+    Index active_rows(Index t, Range rows) const {
+        Index end = rows.end;
+        while (in.mask.data && end > rows.begin && masked(end - 1, t)) --end;
+        return end;
     }
 
     // ---- tiles of gates --------------------------------------------------------------------------------
@@ -117,13 +121,16 @@ struct LstmVariantCell {
 
     // A state after zoneout: `share` of it is what it was before.
     static V mixed(V share, V before, V now) { return fma(share, before, (broadcast(T(1)) - share) * now); }
-    static V share_of(const View3<const T>& given, double rate, Index n, Index t, Index u, Index some) {
-        return given.data ? load_first(given.data + n * given.outer + t * given.inner + u, some)
-                          : broadcast(T(rate));
+    V share_of(const View3<const T>& given, double rate, Index n, Index t, Index u, Index some) const {
+        if (!given.data) return broadcast(T(rate));
+        return load_first(given.data + order.sequence(n) * given.outer + t * given.inner + u, some);
     }
 
+    V of_row(const View2<const T>& rows, Index n, Index u, Index some) const {
+        return rows.data ? load_first(rows.data + order.sequence(n) * rows.stride + u, some) : V{};
+    }
     V dropped(Index n, Index u, Index some, V h) const {
-        return in.h_dropout.data ? h * load_first(in.h_dropout.data + n * in.h_dropout.stride + u, some) : h;
+        return in.h_dropout.data ? h * of_row(in.h_dropout, n, u, some) : h;
     }
 
     void keep_cell(Index t, Index n, Index u, Index some, const LstmVariantUnits<T>& units, const V* z) {
@@ -141,11 +148,12 @@ struct LstmVariantCell {
     // To `to` (N, T, count, H), if it is there.
     void keep(T* to, Index count, Index t, Index n, Index u, Index some, const V* values) const {
         if (!to) return;
-        to += (n * in.sizes.T + t) * count * in.sizes.H + u;
+        to += (order.sequence(n) * in.sizes.T + t) * count * in.sizes.H + u;
         for (Index k = 0; k < count; ++k) store_first(to + k * in.sizes.H, values[k], some);
     }
 
     void put_cell(Index t, Index n, Index u, Index some, V c) const {
+        n = order.sequence(n);
         if (in.c.data) store_first(in.c.data + n * in.c.outer + t * in.c.inner + u, c, some);
         if (in.c_last.data && t + 1 == in.sizes.T)
             store_first(in.c_last.data + n * in.c_last.stride + u, c, some);
@@ -168,6 +176,7 @@ struct LstmVariantCell {
     }
 
     void show_output(Index t, Index n, Index u, Index some, V h) const {
+        n = order.sequence(n);
         if (in.h.data) store_first(in.h.data + n * in.h.outer + t * in.h.inner + u, h, some);
         if (in.h_last.data && t + 1 == in.sizes.T)
             store_first(in.h_last.data + n * in.h_last.stride + u, h, some);
@@ -204,7 +213,7 @@ struct LstmVariantCell {
 
     __attribute__((always_inline)) inline void finish_normal(Index t, Index n, Activation a, Activation s) {
         const Index H = in.sizes.H;
-        T* row = in.statistics ? in.statistics + (n * in.sizes.T + t) * 4 : nullptr;
+        T* row = in.statistics ? in.statistics + (order.sequence(n) * in.sizes.T + t) * 4 : nullptr;
         if (masked(n, t)) {
             for (Index u = 0; u < H; u += L) {
                 skip_cell(t, n, u, min_of(L, H - u));
@@ -270,14 +279,12 @@ struct LstmVariantCell {
         for (Index n = 0; n < in.sizes.N; ++n) {
             for (Index u = 0; u < at.out_width; u += L) {
                 const Index some = min_of(L, in.sizes.P - u), i = n * at.out_width + u;
-                const V h = in.h0.data ? load_first(in.h0.data + n * in.h0.stride + u, some) : V{};
+                const V h = of_row(in.h0, n, u, some);
                 store(h_state[0] + i, dropped(n, u, some, h));
                 if (h_plain) store(h_plain + i, h);
             }
             for (Index u = 0; u < at.width; u += L)
-                store(c_state + n * at.width + u,
-                      in.c0.data ? load_first(in.c0.data + n * in.c0.stride + u, min_of(L, in.sizes.H - u))
-                                 : V{});
+                store(c_state + n * at.width + u, of_row(in.c0, n, u, min_of(L, in.sizes.H - u)));
         }
     }
 };
@@ -291,6 +298,7 @@ struct LstmVariantSums {
 
     Index columns(Index) const { return G; }
     Index depth() const { return cell.depth(); }
+    Index active_rows(Index t, Range rows) const { return cell.active_rows(t, rows); }
     const T* panel(Index p) const { return cell.panel(p); }
     TileWork<T> work(Index t, Index n, Index p) const {
         return {{of_x ? cell.input.segment(t, n, panel(p)) : cell.of_h(t, n, p), {}},
@@ -315,6 +323,7 @@ struct LstmVariantProjection {
 
     Index columns(Index p) const { return min_of(kMostColumns, cell.at.out_width / L - p * kMostColumns); }
     Index depth() const { return cell.in.sizes.H; }
+    Index active_rows(Index t, Range rows) const { return cell.active_rows(t, rows); }
     const T* panel(Index p) const { return cell.part(cell.at.projection) + p * depth() * kMostColumns * L; }
     TileWork<T> work(Index, Index n, Index p) const {
         const Segment<T> of_m = {cell.unprojected + n * cell.at.width, cell.at.width, 1, depth(), panel(p)};
@@ -341,7 +350,8 @@ static void run_lstm_variant(const LstmVariantForward<T>& in) {
                                                 (Index)(sizeof(T) * at.width * products));
     Team team(division.threads);
     Workspace workspace;
-    LstmVariantCell<T, G> cell = {in, at, {in.x, in.x_dropout, s.N, s.T, s.F, {}}, nullptr, {}};
+    const SequenceOrder order = sequence_order(in.mask, s.N, s.T, division, workspace);
+    LstmVariantCell<T, G> cell = {in, at, order, {in.x, in.x_dropout, s.N, s.T, s.F, order}, nullptr, {}};
     cell.take(workspace);
     cell.start();
     LstmVariantSums<T, G> of_x = {cell, true}, of_h = {cell, false};
@@ -351,7 +361,7 @@ static void run_lstm_variant(const LstmVariantForward<T>& in) {
         const Range p = mine.panels(blocks), whole = mine.whole_rows();
         cell.input.prepare(cell, p.begin, p.end, blocks);
         for (Index t = 0; t < s.T; ++t) {
-            if (cell.input.begin_step(t, whole)) mine.wait();
+            if (cell.input.begin_step(t, {whole.begin, cell.active_rows(t, whole)})) mine.wait();
             if (s.layer_norm) {
                 if (cell.sums_x) mine.run<T>(of_x, t, blocks);
                 mine.run<T>(of_h, t, blocks);

@@ -10,17 +10,22 @@
 namespace gatewise {
 namespace GATEWISE_ISA {
 
+template <class T, int G>
+static Division divide_variant_back(const LstmVariantBackwardCell<T, G>& cell) {
+    const LstmVariantSizes& s = cell.in.sizes;
+    const double products =
+        double(cell.out_width) * (G * s.H + 64) + (s.projection ? double(cell.width) * s.P : 0);
+    const Index panels = ceil_div(max_of(s.P, s.projection ? s.H : 0), kMostColumns * Simd<T>::kLanes);
+    return divide_recurrence(s.N, s.T, panels, 2.0 * s.N * products, (Index)(sizeof(T) * products));
+}
+
 // All steps, from the last to the first, and one more for the initial states.
 template <class T, int G>
-static void run_lstm_variant_back(LstmVariantBackwardCell<T, G>& cell) {
+static void run_lstm_variant_back(LstmVariantBackwardCell<T, G>& cell, Division division) {
     const LstmVariantBackward<T>& in = cell.in;
     const LstmVariantSizes& s = in.sizes;
     constexpr Index kAcross = kMostColumns * Simd<T>::kLanes;
     const Index h_panels = ceil_div(s.P, kAcross), m_panels = ceil_div(s.H, kAcross);
-    const double products =
-        double(cell.out_width) * (G * s.H + 64) + (s.projection ? double(cell.width) * s.P : 0);
-    const Division division = divide_recurrence(s.N, s.T, max_of(h_panels, s.projection ? m_panels : 0),
-                                                2.0 * s.N * products, (Index)(sizeof(T) * products));
     Team team(division.threads);
     LstmVariantProjectionBack<T, G> projection = {cell};
     auto part = [&](int member) {
@@ -45,7 +50,7 @@ static void run_lstm_variant_back(LstmVariantBackwardCell<T, G>& cell) {
 // The gradients that are products over all (n, t): of W, U, b, the projection, and x.
 template <class T>
 static void lstm_variant_products(const LstmVariantBackward<T>& in, const T* dz_x, const T* dz_h,
-                                  const T* d_out, Workspace& workspace) {
+                                  const T* d_out, const SequenceOrder& order, Workspace& workspace) {
     const LstmVariantSizes& s = in.sizes;
     const Index columns = s.G * s.H;
     // As of an LSTM with P units, which is what x, h and their weights are.
@@ -60,7 +65,7 @@ static void lstm_variant_products(const LstmVariantBackward<T>& in, const T* dz_
     of.h = {in.h, s.T * s.P, s.P};
     of.dx = in.dx;
     of.dW = in.dW;
-    const RealSteps real = real_steps(in.mask, s.N, s.T, {}, workspace);
+    const RealSteps real = real_steps(in.mask, s.N, s.T, order, workspace);
     if (s.layer_norm) {
         weight_gradients<T>(of, real, ColumnsPacked<T>{dz_x, columns, 1}, columns, in.dW, (T*)nullptr,
                             (T*)nullptr, columns);
@@ -88,14 +93,18 @@ static void lstm_variant_back(const LstmVariantBackward<T>& in) {
     Workspace workspace;
     const auto take = [&](Index count) { return (T*)workspace.take(sizeof(T) * (s.N * s.T * count + 1)); };
     LstmVariantBackwardCell<T, G> cell = {in, blocks_of<T>(s.H) * L, blocks_of<T>(s.P) * L};
-    cell.dz = take(G * s.H);
-    cell.dz_x = s.layer_norm ? take(G * s.H) : cell.dz;
-    cell.dz_h = s.layer_norm ? take(G * s.H) : cell.dz;
+    cell.dz_x = take(G * s.H);
+    cell.dz_h = s.layer_norm ? take(G * s.H) : cell.dz_x;
+    cell.dz = s.layer_norm ? (T*)workspace.take(sizeof(T) * (s.N * G * s.H + 1)) : cell.dz_x;
     if (s.projection) cell.d_out = take(s.P);
     cell.take(workspace);
-    if (s.N > 0) run_lstm_variant_back(cell);
+    if (s.N > 0) {
+        const Division division = divide_variant_back(cell);
+        cell.order = sequence_order(in.mask, s.N, s.T, division, workspace);
+        run_lstm_variant_back(cell, division);
+    }
     cell.finish();
-    lstm_variant_products(in, cell.dz_x, cell.dz_h, cell.d_out, workspace);
+    lstm_variant_products(in, cell.dz_x, cell.dz_h, cell.d_out, cell.order, workspace);
 }
 
 template <class T>

@@ -19,11 +19,13 @@ struct LstmVariantBackwardCell {
 
     const LstmVariantBackward<T>& in;
     Index width, out_width;
+    SequenceOrder order = {};
     T *packed = nullptr, *projection = nullptr;  // U^T and projection^T in panels
     T* zeros = nullptr;
-    T* dz = nullptr;                     // (N, T, G H)
-    T *dz_x = nullptr, *dz_h = nullptr;  // of x W and h U; dz itself without layer normalisation
-    T* d_out = nullptr;                  // (N, T, P): of m projection
+    // Sequences in order: (N, T, G H), of x W and of h U; without layer normalisation both are dz.
+    T *dz_x = nullptr, *dz_h = nullptr;
+    T* dz = nullptr;     // under layer normalisation only of the step at hand, (N, G H)
+    T* d_out = nullptr;  // (N, T, P), sequences in order: of m projection
     T* dc_state = nullptr;               // (N, width)
     T* dh_kept = nullptr;                // (N, out_width): what of dh goes straight to the step before
     T *dm = nullptr, *y = nullptr, *e = nullptr;  // (N, width) each, under layer normalisation
@@ -36,24 +38,33 @@ struct LstmVariantBackwardCell {
     bool usual() const {
         return in.activation == Activation::tanh && in.recurrent_activation == Activation::sigmoid;
     }
-    bool masked(Index n, Index t) const {
-        return in.mask.data && !in.mask.data[n * in.mask.outer + t * in.mask.inner];
+    bool masked(Index n, Index t) const { return in.mask.data && is_masked(in.mask, order.sequence(n), t); }
+    bool counts(Index n, Index t) const { return t >= 0 && t < in.sizes.T && !masked(n, t); }
+    // Rows that count at this step of the way back, or did at the one before.
+    Index active_rows(Index step, Range rows) const {
+        Index end = rows.end;
+        const Index t = time(step);
+        while (in.mask.data && end > rows.begin && !counts(end - 1, t) && !counts(end - 1, t + 1)) --end;
+        return end;
     }
     Index time(Index step) const { return in.sizes.T - 1 - step; }
     Index gates_depth() const { return G * in.sizes.H; }
-    // Row (n, t) of an array (N, T, length).
-    template <class E>
-    E* row(E* of, Index n, Index t, Index length) const {
-        return of + (n * in.sizes.T + t) * length;
+    // Row (n, t) of an array (N, T, length): of the caller's, and of one kept in order.
+    const T* row(const T* of, Index n, Index t, Index length) const {
+        return of + (order.sequence(n) * in.sizes.T + t) * length;
+    }
+    T* placed(T* of, Index n, Index t, Index length) const { return of + (n * in.sizes.T + t) * length; }
+    T* dz_row(Index n, Index t) const {
+        return in.sizes.layer_norm ? dz + n * gates_depth() : placed(dz, n, t, gates_depth());
     }
     static V add(V sum, const T* from, Index some) { return from ? sum + load_first(from, some) : sum; }
-    static const T* at3(const View3<const T>& v, Index n, Index t, Index u) {
-        return v.data ? v.data + n * v.outer + t * v.inner + u : nullptr;
+    const T* at3(const View3<const T>& v, Index n, Index t, Index u) const {
+        return v.data ? v.data + order.sequence(n) * v.outer + t * v.inner + u : nullptr;
     }
-    static const T* at2(const View2<const T>& v, Index n, Index u) {
-        return v.data ? v.data + n * v.stride + u : nullptr;
+    const T* at2(const View2<const T>& v, Index n, Index u) const {
+        return v.data ? v.data + order.sequence(n) * v.stride + u : nullptr;
     }
-    static V share_of(const View3<const T>& given, double rate, Index n, Index t, Index u, Index some) {
+    V share_of(const View3<const T>& given, double rate, Index n, Index t, Index u, Index some) const {
         return given.data ? load_first(at3(given, n, t, u), some) : broadcast(T(rate));
     }
 
@@ -64,7 +75,7 @@ struct LstmVariantBackwardCell {
     const T* panel(Index p) const { return packed + p * depth() * kMostColumns * L; }
 
     TileWork<T> work(Index step, Index n, Index p) const {
-        const T* later = row(dz_h, n, time(step) + 1, depth());  // not there at step 0
+        const T* later = placed(dz_h, n, time(step) + 1, depth());  // not there at step 0
         const Segment<T> segment = {later, in.sizes.T * depth(), 1, depth(), panel(p)};
         return {{segment, {}}, step > 0, depth() * kMostColumns * L, zeros, 0, 0};
     }
@@ -87,7 +98,7 @@ struct LstmVariantBackwardCell {
     void arrive(Index step, Index n, Index u, V from_tile) {
         const Index P = in.sizes.P, some = min_of(L, P - u), t = time(step);
         V dh = arriving(step, n, u, from_tile);
-        if (step == in.sizes.T) return store_first(in.dh0 + n * P + u, dh, some);
+        if (step == in.sizes.T) return store_first(in.dh0 + order.sequence(n) * P + u, dh, some);
         dh = add(dh, at3(in.dh, n, t, u), some);
         if (step == 0) dh = add(dh, at2(in.dh_last, n, u), some);
         if (masked(n, t)) {
@@ -98,7 +109,7 @@ struct LstmVariantBackwardCell {
             store(dh_kept + n * out_width + u, share * dh);
             dh = (broadcast(T(1)) - share) * dh;
         }
-        if (in.sizes.projection) store_first(row(d_out, n, t, P) + u, dh, some);
+        if (in.sizes.projection) store_first(placed(d_out, n, t, P) + u, dh, some);
         else take_unprojected(step, n, u, dh);
     }
 
@@ -118,10 +129,10 @@ struct LstmVariantBackwardCell {
 
     void skip(Index step, Index n, Index u, Index some) {
         store(dc_state + n * width + u, arriving_c(step, n, u, some));
-        T* const all[] = {dz, dz_x, dz_h};
+        T* const all[] = {dz_x, dz_h};
         for (T* to : all)
             for (Index gate = 0; gate < G; ++gate)
-                store_first(row(to, n, time(step), gates_depth()) + gate * in.sizes.H + u, V{}, some);
+                store_first(placed(to, n, time(step), gates_depth()) + gate * in.sizes.H + u, V{}, some);
     }
 
     V candidate(Index n, Index t, Index u, Index some) const {
@@ -159,7 +170,10 @@ struct LstmVariantBackwardCell {
         }
         V d[G];
         const bool peephole = in.sizes.peephole;
-        const auto weight = [&](Index which) { return load_first(at2(in.weights.peephole, which, u), some); };
+        const View2<const T>& peepholes = in.weights.peephole;
+        const auto weight = [&](Index which) {
+            return load_first(peepholes.data + which * peepholes.stride + u, some);
+        };
         d[G - 1] = dm_here * out * slope(s, G - 1, o);
         dc = dc + arrived;
         if (peephole) dc = fma(weight(G - 2), d[G - 1], dc);
@@ -170,7 +184,7 @@ struct LstmVariantBackwardCell {
         V dc_before = fma(dc, f, kept);
         for (int k = 0; peephole && k < G - 2; ++k) dc_before = fma(weight(k), d[k], dc_before);
         store(dc_state + n * width + u, dc_before);
-        for (int k = 0; k < G; ++k) store_first(row(dz, n, t, gates_depth()) + k * H + u, d[k], some);
+        for (int k = 0; k < G; ++k) store_first(dz_row(n, t) + k * H + u, d[k], some);
         for (int k = 0; sum_peephole && k < G - 1; ++k)
             sum_up(sum_peephole + (n * (G - 1) + k) * width + u, d[k == G - 2 ? G - 1 : k],
                    k == G - 2 ? c : before);
@@ -226,11 +240,11 @@ struct LstmVariantBackwardCell {
     // From dz to the gradients of x W and h U.
     void sums_back(Index n, Index t) {
         const Index count = gates_depth();
-        const T *d = row(dz, n, t, count), *scales = row(in.statistics, n, t, 4);
+        const T *d = dz_row(n, t), *scales = row(in.statistics, n, t, 4);
         one_sum_back(d, row(in.normal_x, n, t, count), in.weights.kernel_gain, scales[0],
-                     row(dz_x, n, t, count), sum_kernel_gain ? sum_kernel_gain + n * width * G : nullptr);
+                     placed(dz_x, n, t, count), sum_kernel_gain ? sum_kernel_gain + n * width * G : nullptr);
         one_sum_back(d, row(in.normal_h, n, t, count), in.weights.recurrent_gain, scales[1],
-                     row(dz_h, n, t, count),
+                     placed(dz_h, n, t, count),
                      sum_recurrent_gain ? sum_recurrent_gain + n * width * G : nullptr);
         for (Index k = 0; sum_bias && k < count; k += L)
             sum_up(sum_bias + n * width * G + k, load_first(d + k, count - k), broadcast(T(1)));
@@ -295,7 +309,7 @@ struct LstmVariantBackwardCell {
         if (!to) return;
         for (Index u = 0; u < count; u += L) {
             V total = {};
-            for (Index n = 0; n < in.sizes.N; ++n) total += load_first(sums + n * stride + u, count - u);
+            for (Index n = 0; n < in.sizes.N; ++n) total += load_first(sums + order.place(n) * stride + u, count - u);
             store_first(to + u, total, count - u);
         }
     }
@@ -310,7 +324,7 @@ struct LstmVariantBackwardCell {
         if (in.sizes.layer_norm) add_up(sum_bias, G * width, G * H, in.db);
         add_up(sum_cell_gain, width, H, in.dcell_gain);
         add_up(sum_cell_offset, width, H, in.dcell_offset);
-        for (Index n = 0; in.dc0 && n < in.sizes.N; ++n) copy_row(in.dc0 + n * H, dc_state + n * width, H);
+        for (Index n = 0; in.dc0 && n < in.sizes.N; ++n) copy_row(in.dc0 + order.sequence(n) * H, dc_state + n * width, H);
     }
 };
 
@@ -322,9 +336,10 @@ struct LstmVariantProjectionBack {
 
     Index columns(Index p) const { return min_of(kMostColumns, cell.width / L - p * kMostColumns); }
     Index depth() const { return cell.in.sizes.P; }
+    Index active_rows(Index step, Range rows) const { return cell.active_rows(step, rows); }
     const T* panel(Index p) const { return cell.projection + p * depth() * kMostColumns * L; }
     TileWork<T> work(Index step, Index n, Index p) const {
-        const Segment<T> segment = {cell.row(cell.d_out, n, cell.time(step), depth()),
+        const Segment<T> segment = {cell.placed(cell.d_out, n, cell.time(step), depth()),
                                     cell.in.sizes.T * depth(), 1, depth(), panel(p)};
         return {{segment, {}}, 1, depth() * kMostColumns * L, cell.zeros, 0, 0};
     }

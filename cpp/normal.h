@@ -23,11 +23,24 @@ GW_INLINE typename Simd<T>::V first_lanes(typename Simd<T>::V v, Index n) {
     return load_some(all, n);
 }
 
+// Halves are added to halves: one lane after the other would take longer than all else of a small row.
+#if GATEWISE_LEVEL == 2
+GW_INLINE float lanes_added(F32 v) { return _mm512_reduce_add_ps((__m512)v); }
+GW_INLINE double lanes_added(F64 v) { return _mm512_reduce_add_pd((__m512d)v); }
+#elif GATEWISE_LEVEL == 1
+GW_INLINE float lanes_added(F32 v) {
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+    return (four[0] + four[2]) + (four[1] + four[3]);
+}
+GW_INLINE double lanes_added(F64 v) { return (v[0] + v[2]) + (v[1] + v[3]); }
+#else
+GW_INLINE float lanes_added(F32 v) { return (v[0] + v[2]) + (v[1] + v[3]); }
+GW_INLINE double lanes_added(F64 v) { return v[0] + v[1]; }
+#endif
+
 template <class T>
 GW_INLINE T sum_of_lanes(typename Simd<T>::V v) {
-    T sum = 0;
-    for (int i = 0; i < Simd<T>::kLanes; ++i) sum += v[i];
-    return sum;
+    return lanes_added(v);
 }
 
 template <class T>

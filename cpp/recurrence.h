@@ -17,11 +17,7 @@
 namespace gatewise {
 namespace GATEWISE_ISA {
 
-constexpr Index kRowsForOne = 12;                // sequences that keep a thread's tiles well filled
-constexpr Index kFewRows = 6;                    // fewer than this: project all steps first
-constexpr double kStepFlopsWorthABarrier = 4e5;  // per step and thread
-constexpr Index kCacheBytes = Index{3} << 19;    // what of a core's own cache weights may fill
-constexpr Index kNearBytes = Index{5} << 18;     // more than this is asked for ahead of time
+constexpr Index kNearBytes = Index{5} << 18;  // more than this is asked for ahead of time
 
 // How the work of a recurrence is divided.
 struct Division {

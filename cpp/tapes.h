@@ -181,6 +181,7 @@ void backward_recurrent(const Stage& s, const StageParameters& p, const Tape<T>&
     in.c = {tape.c, in.h.outer, in.h.inner};
     in.gates = tape.gates;
     in.z = tape.z;
+    in.consumes_gates = true;  // nobody else sees this tape
     k.lstm_backward(in);
 }
 

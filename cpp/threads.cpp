@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "subnormals.h"
+
 #if defined(__linux__)
 #    include <sched.h>
 #endif
@@ -26,6 +28,8 @@ namespace {
 
 constexpr int kMostThreads = 256;
 constexpr int kSpins = 1000;  // some tens of microseconds
+
+thread_local bool inside_a_team = false;
 
 inline void pause_briefly() {
 #if defined(__x86_64__)
@@ -64,6 +68,8 @@ struct Pool {
     alignas(128) std::atomic<std::uint32_t> passed{0};
 
     void serve(Worker& worker, int member) {
+        const SubnormalsAreZero mode;
+        inside_a_team = true;
         std::uint32_t seen = 0;
         for (;;) {
             wait_for_work(worker, seen);
@@ -169,6 +175,7 @@ int initial_threads() {
 }  // namespace
 
 int get_threads() {
+    if (inside_a_team) return 1;
     int count = the_threads.load(std::memory_order_relaxed);
     if (count == 0) {
         count = initial_threads();
@@ -203,7 +210,10 @@ void Team::run(void (*function)(void*, int), void* context) {
         p.running.store(size_ - 1, std::memory_order_relaxed);
         for (int i = 0; i + 1 < size_; ++i) Pool::post(*p.workers[i]);
     }
+    const bool before = inside_a_team;
+    inside_a_team = true;
     function(context, 0);
+    inside_a_team = before;
     if (size_ > 1) {
         Pool& p = pool();
         spin_until([&] { return p.running.load(std::memory_order_acquire) == 0; });
@@ -220,6 +230,10 @@ void Team::barrier() {
     } else {
         spin_until([&] { return p.passed.load(std::memory_order_acquire) != round; });
     }
+}
+
+void wait_for(const std::atomic<long>& value, long least) {
+    spin_until([&] { return value.load(std::memory_order_acquire) >= least; });
 }
 
 }  // namespace gatewise

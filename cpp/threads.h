@@ -6,8 +6,12 @@
 // then sleep. If another Python thread holds the pool, the team is just the caller: no kernel's result
 // depends on the size of its team, so nobody needs to wait. A forked child starts a pool of its own.
 //
+// Within a team a kernel has one thread: get_threads() is 1 there, and a Team just the caller.
+//
 // Only declarations: code inlined into kernels of several instruction sets must not be shared.
 #pragma once
+
+#include <atomic>
 
 namespace gatewise {
 
@@ -32,5 +36,8 @@ class Team {
     int size_;
     bool holds_pool_;
 };
+
+// Waits, inside Team::run, until another member has brought `value` to `least`.
+void wait_for(const std::atomic<long>& value, long least);
 
 }  // namespace gatewise

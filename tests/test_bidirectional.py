@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gatewise as gw
-from gatewise import layers
+from gatewise import kernels, layers
 
 
 def data(*shape, seed=0):
@@ -189,3 +189,31 @@ def test_a_stack_made_of_a_list_of_cells_keeps_its_name():
     pattern = layers.RNN([layers.GRUCell(2), layers.LSTMCell(3)])
     both = layers.Bidirectional(pattern)
     assert both.forward_layer.cell.name == both.backward_layer.cell.name == pattern.cell.name
+
+
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU, layers.SimpleRNN])
+@pytest.mark.parametrize("mode", [*MERGES, None])
+def test_halves_at_the_same_time_compute_what_they_compute_one_after_the_other(kind, mode):
+    x, y = data(3, 60, 8), data(3, 60, 96)
+    mask = np.random.default_rng(1).random((3, 60)) < 0.8
+    before = kernels.get_threads()
+    found = []
+    try:
+        for count in (1, 2, 3):
+            kernels.set_threads(count)
+            gw.utils.set_random_seed(4)
+            layer = layers.Bidirectional(
+                kind(48, return_sequences=True, dropout=0.2, recurrent_dropout=0.1, return_state=True, seed=3), mode
+            )
+            layer.ensure_built([x.shape])
+            inferred = layer.compute([x], mask, False, None)
+            out, pullback = layer.differentiate([x], mask, True, None)
+            parts = 2 if mode is None else 1
+            d = [y[..., : out[0].shape[-1]]] * parts + [np.ones_like(s) for s in out[parts:]]
+            (dx, *_), gradients = pullback(d)
+            found.append([*inferred, *out, dx, *(gradients[v] for v in layer.trainable_variables)])
+    finally:
+        kernels.set_threads(before)
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)

@@ -553,3 +553,37 @@ def test_what_is_no_chain_trains_as_ever(make):
         results.append([model.train_on_batch(data((4, 6, 4), seed=k), np.ones((4, 2), "float32")) for k in range(5)])
         assert model._training is None
     assert results[0] == results[1]
+
+
+# --- layers one behind the other, a thread each --------------------------------------------------------------
+
+
+def piled(kinds, units, dtype="float32", last=False, backwards=()):
+    """Recurrent layers, one on the other, and a dense one."""
+    utils.set_random_seed(5)
+    model = gatewise.Sequential([layers.Input((None, 6), dtype=dtype)])
+    for k, kind in enumerate(kinds):
+        every = last or k + 1 < len(kinds)
+        more = {"return_sequences": every, "go_backwards": k in backwards, "dtype": dtype}
+        model.add(RECURRENT[kind](units + k, **more))
+    model.add(layers.Dense(2, dtype=dtype))
+    return model
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("kinds", [("lstm", "lstm"), ("gru", "rnn", "lstm"), ("rnn", "gru", "gru", "lstm")])
+def test_layers_run_one_behind_the_other(dtype, last, kinds):
+    before = kernels.get_threads()
+    try:
+        for batch, steps, units, backwards in [(1, 203, 33, ()), (3, 74, 40, (0,)), (2, 100, 31, (1,)), (1, 30, 8, ())]:
+            x = data((batch, steps, 6), dtype)
+            kernels.set_threads(1)
+            expected = general(piled(kinds, units, dtype, last, backwards))(x)
+            chained = warmed(piled(kinds, units, dtype, last, backwards), x)
+            for count in (1, 2, 3, 5):
+                kernels.set_threads(count)
+                for _ in range(4):
+                    assert equal(chained(x), expected)
+    finally:
+        kernels.set_threads(before)

@@ -9,6 +9,7 @@ import one_state_problems as one_state
 import problems
 import pytest
 from problems import random_mask
+from variant_problems import variant_problem
 
 from gatewise import kernels
 
@@ -111,3 +112,56 @@ def test_dropout_of_x_over_many_units_does_not_depend_on_threads(family, threads
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+VARIANTS = {
+    "peephole": {"peephole": True, "clip": True, "coupled": True},
+    "layer_norm": {"layer_norm": True, "peephole": True},
+    "projection": {"outputs": 9, "zoneout": "drawn", "drop": True},
+    "all": {"layer_norm": True, "peephole": True, "outputs": 5, "zoneout": "rates", "drop": True, "coupled": True},
+}
+
+
+def one_of(p, n):
+    """Sequence n of a variant's problem by itself, masked steps and all."""
+    cut = {name: getattr(p, name)[n : n + 1] for name in ("x", "h0", "c0", "dh", "dh_T", "dc_T", "dc")}
+    more = {k: v[n : n + 1] if isinstance(v, np.ndarray) else v for k, v in p.more.items()}
+    return type(p)(**{**vars(p), **cut, "more": more})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variants_give_each_sequence_what_it_has_alone(instruction_set, variant, kind):
+    for N, T, F, H in SIZES:
+        p = variant_problem(N, T, F, H, mask=kind, **VARIANTS[variant])
+        tape = p.forward(kernels)
+        found = p.backward(kernels, tape)
+        sums = [0.0] * len(found)
+        for n in range(N):
+            own = one_of(p, n)
+            own_tape = own.forward(kernels)
+            for mine, whole in zip(own_tape, tape, strict=True):
+                if mine is not None:
+                    np.testing.assert_array_equal(mine[0], whole[n])
+            own_gradients = own.backward(kernels, own_tape)
+            for mine, whole in zip(own_gradients[:3], found[:3], strict=True):
+                np.testing.assert_allclose(mine[0], whole[n], rtol=1e-12, atol=1e-13)
+            sums = [a if b is None else a + b for a, b in zip(sums, own_gradients, strict=True)]
+        for total, whole in zip(sums[3:], found[3:], strict=True):
+            if whole is not None:
+                np.testing.assert_allclose(whole, total, rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("sizes", [(37, 9, 20, 48), (9, 7, 3, 400)])
+def test_masked_variants_do_not_depend_on_threads(variant, sizes, threads):
+    for kind in KINDS:
+        p = variant_problem(*sizes, dtype="float32", mask=kind, **VARIANTS[variant])
+        results = []
+        for count in (1, 2, 3):
+            threads(count)
+            tape = p.forward(kernels)
+            results.append([a for a in (*tape, *p.backward(kernels, tape)) if a is not None])
+        for other in results[1:]:
+            for a, b in zip(results[0], other, strict=True):
+                np.testing.assert_array_equal(a, b)

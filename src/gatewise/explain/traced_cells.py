@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import kernels
 from gatewise.kernels.reference.lstm import masked_input
 from gatewise.layers import spatial
 from gatewise.layers.observing import CellRun, first_states
@@ -88,21 +87,19 @@ def before(states: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 def preactivations_of(run: CellRun) -> Arrays:
-    """The sums that the gates' activations are applied to: those of the tape, or added up again from x and h."""
+    """The sums that the gates' activations are applied to, of a run whose watch keeps them."""
     kind = family(run.cell)
     if kind is None:
         return {}
     if kind == "ConvLSTM":
         found = _conv_sums(run)
     elif kind == "SimpleRNN":
-        found = {"z_h": _plain_sums(run)[:, :, 0] if run.tape.z is None else run.tape.z}
+        found = {"z_h": run.tape.z}
     elif kind == "GRU":
-        sums = _gru_sums(run) if run.tape.sums is None else run.tape.sums
-        found = {f"z_{name}": sums[:, :, k] for k, name in enumerate("zrg")}
+        found = {f"z_{name}": run.tape.sums[:, :, k] for k, name in enumerate("zrg")}
     else:
-        sums = _lstm_sums(run)
         names = "igo" if run.cell.coupled_gates else "ifgo"
-        found = {f"z_{name}": sums[:, :, k] for k, name in enumerate(names)}
+        found = {f"z_{name}": run.tape.z[:, :, k] for k, name in enumerate(names)}
     return {name: zero_where_masked(values, run.mask) for name, values in found.items()}
 
 
@@ -113,64 +110,11 @@ def zero_where_masked(values: np.ndarray, mask: Any) -> np.ndarray:
     return np.where(mask.reshape(*mask.shape, *[1] * (values.ndim - 2)), values, values.dtype.type(0))
 
 
-def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a (N, T, K) times b (K, L)."""
-    return kernels.matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
-
-
 def as_weights_meet_them(run: CellRun) -> tuple[np.ndarray, np.ndarray]:
     """x[t] and h[t-1] of all steps under mask and dropout."""
     x_dropout, h_dropout = run.chance.x_dropout, run.chance.h_dropout
     h = before(run.tape.h, first_states(run)[0])
     return masked_input(run.x, run.mask, x_dropout), h if h_dropout is None else h * h_dropout[:, None]
-
-
-def _plain_sums(run: CellRun) -> np.ndarray:
-    """x[t] W + h[t-1] U + b, (N, T, G, H)."""
-    W, U, b = run.cell._weight_arrays()
-    x, h = as_weights_meet_them(run)
-    sums = kernels.matmul(x.reshape(-1, x.shape[-1]), W, bias=b)
-    kernels.matmul(h.reshape(-1, h.shape[-1]), U, out=sums, accumulate=True)
-    return sums.reshape(*x.shape[:2], -1, run.cell.units)
-
-
-def _lstm_sums(run: CellRun) -> np.ndarray:
-    """(N, T, G, H), in the order i, f, g, o; i, g, o where gates are coupled."""
-    cell, tape = run.cell, run.tape
-    if tape.z is not None:
-        return tape.z
-    if not cell.is_variant:
-        return _plain_sums(run)
-    G, H = cell.n_gates, cell.units
-    if cell.layer_norm:
-        gains = [gain.array.reshape(G, H) for gain in (cell.kernel_gain, cell.recurrent_gain)]
-        sums = tape.normal_x * gains[0] + tape.normal_h * gains[1]
-        if cell.bias is not None:
-            sums = sums + cell.bias.array.reshape(G, H)
-    else:
-        sums = _plain_sums(run)
-    if cell.peephole:
-        p = cell.peephole_kernel.array
-        c_before = before(tape.c, first_states(run)[1])
-        candidate = tape.c if tape.candidate is None else tape.candidate
-        sums[:, :, : G - 2] += p[: G - 2] * c_before[:, :, None]
-        sums[:, :, G - 1] += p[G - 2] * candidate
-    return sums
-
-
-def _gru_sums(run: CellRun) -> np.ndarray:
-    """(N, T, 3, H), in the order z, r, g."""
-    cell, tape = run.cell, run.tape
-    W, U, b = cell._weight_arrays()
-    H = cell.units
-    x, h = as_weights_meet_them(run)
-    if b is not None and cell.reset_after:
-        b = b[0] + np.concatenate([b[1, : 2 * H], np.zeros(H, b.dtype)])
-    sums = kernels.matmul(x.reshape(-1, x.shape[-1]), W, bias=b).reshape(*x.shape[:2], 3 * H)
-    sums[..., : 2 * H] += _product(h, U[:, : 2 * H])
-    q = tape.recurrent
-    sums[..., 2 * H :] += tape.gates[:, :, 1] * q if cell.reset_after else _product(q, U[:, 2 * H :])
-    return sums.reshape(*x.shape[:2], 3, H)
 
 
 def _conv_arrays(run: CellRun) -> Arrays:

@@ -79,7 +79,7 @@ def trace(
     batch = _batch_of(model, x, y, sample_weight, initial_state, mask)
     wanted = _wanted(model, layers, places)
     found_loss = None
-    with left_as_it_is(model), observing.watching(wanted) as watch:
+    with left_as_it_is(model), observing.watching(wanted, keeps_sums=preactivations) as watch:
         if gradients:
             outputs, found_loss = _there_and_back(model, batch, training, loss)
         else:
@@ -110,7 +110,9 @@ def _trace_in_parts(
         with (
             left_as_it_is(model),
             observing.watching(
-                lambda layer: id(layer) in parts.carrying and wanted(layer), lambda layer: id(layer) in parts.carrying
+                lambda layer: id(layer) in parts.carrying and wanted(layer),
+                lambda layer: id(layer) in parts.carrying,
+                preactivations,
             ) as watch,
         ):
             for piece, piece_mask in parts:

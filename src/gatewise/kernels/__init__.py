@@ -60,6 +60,7 @@ from gatewise.kernels._native import (
     softmax_forward,
     sum_of_squares,
     supported_instruction_sets,
+    together,
 )
 from gatewise.kernels._native import gru_forward as _gru_forward
 from gatewise.kernels._native import lstm_forward as _lstm_forward
@@ -94,9 +95,14 @@ def lstm_forward(
     recurrent_activation: str = "sigmoid",
     x_dropout: np.ndarray | None = None,
     h_dropout: np.ndarray | None = None,
+    keep_sums: bool = False,
 ) -> LSTMTape:
-    """Runs an LSTM over whole sequences and keeps what `lstm_backward` reads: see `reference.lstm_forward`."""
-    return LSTMTape(*_lstm_forward(x, h0, c0, W, U, b, mask, activation, recurrent_activation, x_dropout, h_dropout))
+    """Runs an LSTM over whole sequences and keeps what `lstm_backward` reads: see `reference.lstm_forward`.
+
+    With keep_sums the tape holds z whether the way back needs it or not; so with the kernels below.
+    """
+    chosen = activation, recurrent_activation
+    return LSTMTape(*_lstm_forward(x, h0, c0, W, U, b, mask, *chosen, x_dropout, h_dropout, keep_sums))
 
 
 def lstm_variant_forward(
@@ -112,11 +118,12 @@ def lstm_variant_forward(
     h_dropout: np.ndarray | None = None,
     keep_c: np.ndarray | None = None,
     keep_h: np.ndarray | None = None,
+    keep_sums: bool = False,
 ) -> LSTMVariantTape:
     """Runs a variant of the LSTM and keeps what `lstm_variant_backward` reads: `reference.lstm_variant_forward`."""
     chosen = activation, recurrent_activation
     made = _lstm_variant_forward(
-        x, h0, c0, weights, options, mask, *chosen, x_dropout, h_dropout, keep_c, keep_h
+        x, h0, c0, weights, options, mask, *chosen, x_dropout, h_dropout, keep_c, keep_h, keep_sums
     )  # fmt: skip
     return LSTMVariantTape(*made)  # type: ignore[arg-type]  # the first three are always there
 
@@ -133,10 +140,11 @@ def gru_forward(
     reset_after: bool = True,
     x_dropout: np.ndarray | None = None,
     h_dropout: np.ndarray | None = None,
+    keep_sums: bool = False,
 ) -> GRUTape:
     """Runs a GRU over whole sequences and keeps what `gru_backward` reads: see `reference.gru_forward`."""
     chosen = activation, recurrent_activation, reset_after
-    return GRUTape(*_gru_forward(x, h0, W, U, b, mask, *chosen, x_dropout, h_dropout))
+    return GRUTape(*_gru_forward(x, h0, W, U, b, mask, *chosen, x_dropout, h_dropout, keep_sums))
 
 
 def simple_rnn_forward(
@@ -149,9 +157,10 @@ def simple_rnn_forward(
     activation: str = "tanh",
     x_dropout: np.ndarray | None = None,
     h_dropout: np.ndarray | None = None,
+    keep_sums: bool = False,
 ) -> SimpleRNNTape:
     """Runs a simple recurrent layer and keeps what its backward pass reads: see `reference.simple_rnn_forward`."""
-    return SimpleRNNTape(*_simple_rnn_forward(x, h0, W, U, b, mask, activation, x_dropout, h_dropout))
+    return SimpleRNNTape(*_simple_rnn_forward(x, h0, W, U, b, mask, activation, x_dropout, h_dropout, keep_sums))
 
 
 def pack_narrow(layer: str, weights: Int8Weights | Bfloat16Weights) -> PackedNarrow:
@@ -237,4 +246,5 @@ __all__ = [
     "softmax_forward",
     "sum_of_squares",
     "supported_instruction_sets",
+    "together",
 ]

@@ -2,6 +2,7 @@
 Recurrent kernels in C++. Use them through gatewise.kernels, which documents them.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -22,7 +23,7 @@ class PackedLSTM:
 
 def pack_lstm(W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None = None) -> PackedLSTM: ...
 
-def lstm_forward(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray | None]: ...
+def lstm_forward(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, keep_sums: bool = False) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray | None]: ...
 
 def lstm_predict(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, weights: PackedLSTM, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', sequences: bool = False) -> tuple[numpy.ndarray | None, numpy.ndarray, numpy.ndarray]: ...
 
@@ -47,7 +48,7 @@ class PackedLSTMVariant:
 
 def pack_lstm_variant(weights: tuple[numpy.ndarray | None, ...]) -> PackedLSTMVariant: ...
 
-def lstm_variant_forward(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, weights: tuple[numpy.ndarray | None, ...], options: tuple[float, float, float, float], mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, keep_c: numpy.ndarray | None = None, keep_h: numpy.ndarray | None = None) -> tuple[numpy.ndarray | None, ...]: ...
+def lstm_variant_forward(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, weights: tuple[numpy.ndarray | None, ...], options: tuple[float, float, float, float], mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, keep_c: numpy.ndarray | None = None, keep_h: numpy.ndarray | None = None, keep_sums: bool = False) -> tuple[numpy.ndarray | None, ...]: ...
 
 def lstm_variant_predict(x: numpy.ndarray, h0: numpy.ndarray | None, c0: numpy.ndarray | None, weights: PackedLSTMVariant, options: tuple[float, float, float, float], mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', sequences: bool = False) -> tuple[numpy.ndarray | None, numpy.ndarray, numpy.ndarray]: ...
 
@@ -68,7 +69,7 @@ class PackedGRU:
 
 def pack_gru(W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None = None, reset_after: bool = True) -> PackedGRU: ...
 
-def gru_forward(x: numpy.ndarray, h0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', reset_after: bool = True, x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray | None]: ...
+def gru_forward(x: numpy.ndarray, h0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', reset_after: bool = True, x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, keep_sums: bool = False) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray | None]: ...
 
 def gru_predict(x: numpy.ndarray, h0: numpy.ndarray | None, weights: PackedGRU, mask: numpy.ndarray | None = None, activation: str = 'tanh', recurrent_activation: str = 'sigmoid', sequences: bool = False) -> tuple[numpy.ndarray | None, numpy.ndarray]: ...
 
@@ -89,7 +90,7 @@ class PackedSimpleRNN:
 
 def pack_simple_rnn(W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None = None) -> PackedSimpleRNN: ...
 
-def simple_rnn_forward(x: numpy.ndarray, h0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, activation: str = 'tanh', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None) -> tuple[numpy.ndarray, numpy.ndarray | None]: ...
+def simple_rnn_forward(x: numpy.ndarray, h0: numpy.ndarray | None, W: numpy.ndarray, U: numpy.ndarray, b: numpy.ndarray | None, mask: numpy.ndarray | None = None, activation: str = 'tanh', x_dropout: numpy.ndarray | None = None, h_dropout: numpy.ndarray | None = None, keep_sums: bool = False) -> tuple[numpy.ndarray, numpy.ndarray | None]: ...
 
 def simple_rnn_predict(x: numpy.ndarray, h0: numpy.ndarray | None, weights: PackedSimpleRNN, mask: numpy.ndarray | None = None, activation: str = 'tanh', sequences: bool = False) -> tuple[numpy.ndarray | None, numpy.ndarray]: ...
 
@@ -241,6 +242,11 @@ def get_threads() -> int:
 
 def set_threads(count: int) -> None:
     """Sets the number of threads a kernel may use."""
+
+def together(calls: tuple[Callable[[], Any], ...]) -> list[Any]:
+    """
+    The results of all calls; the first recurrence of each runs at the same time as the others' where that is expected to pay.
+    """
 
 def instruction_set() -> str:
     """The instruction set in use."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from gatewise import serialization, tree, validation
+from gatewise import kernels, serialization, tree, validation
 from gatewise.layer import Layer
 from gatewise.layers.cell import added
 from gatewise.layers.copies import made_anew
@@ -159,8 +159,10 @@ class Bidirectional(SequenceLayer):
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         ahead, behind = self._halves(inputs)
         self._check_mask(inputs[0], mask)
-        y, back_ahead = self.forward_layer.differentiate(ahead, mask, training, None)
-        z, back_behind = self.backward_layer.differentiate(behind, mask, training, None)
+        (y, back_ahead), (z, back_behind) = self._at_the_same_time(
+            lambda: self.forward_layer.differentiate(ahead, mask, training, None),
+            lambda: self.backward_layer.differentiate(behind, mask, training, None),
+        )
         (y, *y_states), (z, *z_states) = _parts(y), _parts(z)
         z = self._in_order(z)
         n = len(y_states)
@@ -171,8 +173,9 @@ class Bidirectional(SequenceLayer):
             d_z = None if d_z is None else self._in_order(d_z)
             of_ahead = [d_y, *states[:n]] if self.return_state else d_y
             of_behind = [d_z, *states[n:]] if self.return_state else d_z
-            (dx, *d_first), gradients = back_ahead(of_ahead, wants_dx)
-            (dx_behind, *d_second), others = back_behind(of_behind, wants_dx)
+            ((dx, *d_first), gradients), ((dx_behind, *d_second), others) = self._at_the_same_time(
+                lambda: back_ahead(of_ahead, wants_dx), lambda: back_behind(of_behind, wants_dx)
+            )
             return (added(dx, dx_behind), *d_first, *d_second), {**gradients, **others}
 
         return self._returned(y, z, y_states + z_states), pullback
@@ -180,9 +183,22 @@ class Bidirectional(SequenceLayer):
     def infer(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
         ahead, behind = self._halves(inputs)
         self._check_mask(inputs[0], mask)
-        y, *y_states = _parts(self.forward_layer.compute(ahead, mask, training, None))
-        z, *z_states = _parts(self.backward_layer.compute(behind, mask, training, None))
+        found = self._at_the_same_time(
+            lambda: self.forward_layer.compute(ahead, mask, training, None),
+            lambda: self.backward_layer.compute(behind, mask, training, None),
+        )
+        (y, *y_states), (z, *z_states) = (_parts(one) for one in found)
         return self._returned(y, self._in_order(z), y_states + z_states)
+
+    def _at_the_same_time(self, ahead: Callable[[], Any], behind: Callable[[], Any]) -> Sequence[Any]:
+        """Both results: of the forward layer, and of the backward layer.
+
+        Where it pays their kernels run at the same time, and what follows a kernel in the backward layer comes before
+        what follows it in the forward layer; so not where that would change the order of the added losses.
+        """
+        if any(layer.activity_regularizer is not None or layer._loss_functions for layer in self._both()):
+            return ahead(), behind()
+        return kernels.together((ahead, behind))
 
     def _check_mask(self, x: np.ndarray, mask: Any) -> None:
         mask = mask[0] if isinstance(mask, list) else mask

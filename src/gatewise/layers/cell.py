@@ -68,8 +68,11 @@ class Cell(Layer):
         """
         raise TypeError(f"{type(self).__name__} must define trace_states.")
 
-    def taped_states(self, x: Any, states: Sequence[Any], mask: Any, training: bool) -> Taped:
-        """`trace_states` with its tape, for whoever wants to look at it; outside of training `run_states`'s bits."""
+    def taped_states(self, x: Any, states: Sequence[Any], mask: Any, training: bool, keep_sums: bool = False) -> Taped:
+        """`trace_states` with its tape, for whoever wants to look at it; outside of training `run_states`'s bits.
+
+        keep_sums: whether a gated cell's tape holds the sums before activation even if the way back can do without.
+        """
         return Taped(*self.trace_states(x, states, mask, training))
 
     def drawn(self, shape: Sequence[int], training: bool) -> Chance:

@@ -199,7 +199,9 @@ class ConvLSTMCell(GatedCell):
     def trace_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, chance: Any = None) -> Any:
         return self._traced(x, states, mask, training, chance, keep=True)[:3]
 
-    def taped_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Taped:
+    def taped_states(
+        self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, keep_sums: bool = False
+    ) -> Taped:
         return self._traced(x, states, mask, training, None, keep=True)
 
     def _traced(

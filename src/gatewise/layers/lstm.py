@@ -136,16 +136,20 @@ class LSTMCell(LSTMVariantCell):
         tape, last, pullback = self._traced(x, states, mask, *chance.drops)
         return tape.h, last, pullback
 
-    def taped_states(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Taped:
+    def taped_states(
+        self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, keep_sums: bool = False
+    ) -> Taped:
         if self.is_variant:
-            return self.taped_variant(x, states, mask, training)
+            return self.taped_variant(x, states, mask, training, keep_sums)
         chance = self.drawn(x.shape, training)
-        tape, last, pullback = self._traced(x, states, mask, *chance.drops)
+        tape, last, pullback = self._traced(x, states, mask, *chance.drops, keep_sums)
         if self._kernel_activations() is None and not training:
             tape, last = taped_one_by_one(lambda x, s, m: self._traced(x, s, m, None, None), x, states, mask)
         return Taped(tape.h, last, pullback, tape, chance)
 
-    def _traced(self, x: np.ndarray, states: Sequence[Any], mask: Any, x_dropout: Any, h_dropout: Any) -> Any:
+    def _traced(
+        self, x: np.ndarray, states: Sequence[Any], mask: Any, x_dropout: Any, h_dropout: Any, keep_sums: bool = False
+    ) -> Any:
         """(tape, [last states], pullback) under the given dropout."""
         if self.quantization is not None:
             narrow.refuse(self, narrow.NO_TAPE)
@@ -154,7 +158,8 @@ class LSTMCell(LSTMVariantCell):
         known = self._kernel_activations()
         room: Any = kernels if known else twins
         chosen = known or self._pair_activations()
-        tape = room.lstm_forward(x, h0, c0, W, U, b, mask, *chosen, x_dropout, h_dropout)
+        sums = (keep_sums,) if known else ()  # the twins always keep them
+        tape = room.lstm_forward(x, h0, c0, W, U, b, mask, *chosen, x_dropout, h_dropout, *sums)
         last = [tape.h[:, -1], tape.c[:, -1]]
 
         def pullback(dh: Any, dh_last: Any, d_last: Sequence[Any], wants_dx: bool) -> tuple[Any, list, dict]:

@@ -165,15 +165,17 @@ class LSTMVariantCell(GatedCell):
         tape, last, pullback = self._traced_variant(x, states, mask, chance)
         return tape.h, last, pullback
 
-    def taped_variant(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool) -> Taped:
+    def taped_variant(self, x: np.ndarray, states: Sequence[Any], mask: Any, training: bool, keep_sums: bool) -> Taped:
         """`taped_states` of a variant."""
         chance = self.drawn(x.shape, training)
-        tape, last, pullback = self._traced_variant(x, states, mask, chance)
+        tape, last, pullback = self._traced_variant(x, states, mask, chance, keep_sums)
         if self._kernel_activations() is None and not training:
             tape, last = taped_one_by_one(lambda x, s, m: self._traced_variant(x, s, m, chance), x, states, mask)
         return Taped(tape.h, last, pullback, tape, chance)
 
-    def _traced_variant(self, x: np.ndarray, states: Sequence[Any], mask: Any, chance: Chance) -> Any:
+    def _traced_variant(
+        self, x: np.ndarray, states: Sequence[Any], mask: Any, chance: Chance, keep_sums: bool = False
+    ) -> Any:
         """(tape, [last states], pullback)."""
         weights, options = self._variant_weights(), self._variant_options()
         h0, c0 = states or (None, None)
@@ -181,7 +183,8 @@ class LSTMVariantCell(GatedCell):
         room: Any = kernels if known else twins
         chosen = known or self._pair_activations()
         drawn = chance.multipliers(x.dtype)
-        tape = room.lstm_variant_forward(x, h0, c0, weights, options, mask, *chosen, *drawn)
+        sums = (keep_sums,) if known else ()  # the twins always keep them
+        tape = room.lstm_variant_forward(x, h0, c0, weights, options, mask, *chosen, *drawn, *sums)
         last = [tape.h[:, -1], tape.c[:, -1]]
 
         def pullback(dh: Any, dh_last: Any, d_last: Sequence[Any], wants_dx: bool) -> tuple[Any, list, dict]:

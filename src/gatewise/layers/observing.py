@@ -78,10 +78,11 @@ class Watch:
         wants: whether a layer is to be looked at; the others run as ever.
         carries: whether a layer that is given no states begins with those that it had at the end of the part before:
             see `next_part`.
+        keeps_sums: whether tapes are to hold the sums before activation.
     """
 
-    def __init__(self, wants: Callable[[Any], bool], carries: Callable[[Any], bool]) -> None:
-        self.wants, self.carries = wants, carries
+    def __init__(self, wants: Callable[[Any], bool], carries: Callable[[Any], bool], keeps_sums: bool) -> None:
+        self.wants, self.carries, self.keeps_sums = wants, carries, keeps_sums
         self.runs: list[LayerRun] = []
         self._carried: dict[tuple[int, int], list] = {}
         self._calls: dict[int, int] = {}
@@ -97,7 +98,7 @@ class Watch:
             return stepping.trace(layer.cell, x, states, mask, training)
         run = LayerRun(layer, layer._kept_steps(mask, states), [])
         self.runs.append(run)
-        return _tracer(run.cells, ())(layer.cell, x, states, mask, training)
+        return _tracer(run.cells, (), self.keeps_sums)(layer.cell, x, states, mask, training)
 
     def run(self, layer: Any, x: Any, states: Sequence[Any], mask: Any, training: bool) -> Any:
         """`stepping.run` of the layer's cell, with the outputs of every step."""
@@ -105,7 +106,7 @@ class Watch:
         if self.wants(layer):
             run = LayerRun(layer, layer._kept_steps(mask, states), [])
             self.runs.append(run)
-            h, last, _ = _tracer(run.cells, (), one_way=True)(layer.cell, x, begin, mask, training)
+            h, last, _ = _tracer(run.cells, (), self.keeps_sums, one_way=True)(layer.cell, x, begin, mask, training)
             h_last = h[:, -1]
         else:
             h, h_last, last = stepping.run(layer.cell, x, begin, mask, training, layer.return_sequences)
@@ -132,7 +133,9 @@ class Watch:
 
 @contextmanager
 def watching(
-    wants: Callable[[Any], bool] = lambda _: True, carries: Callable[[Any], bool] = lambda _: False
+    wants: Callable[[Any], bool] = lambda _: True,
+    carries: Callable[[Any], bool] = lambda _: False,
+    keeps_sums: bool = False,
 ) -> Iterator[Watch]:
     """A watch, which sees the recurrent layers that this thread calls within the block.
 
@@ -142,7 +145,7 @@ def watching(
     key = threading.get_ident()
     if key in watches:
         raise RuntimeError("The layers are being traced already: gatewise.trace was called from within a layer.")
-    watches[key] = Watch(wants, carries)
+    watches[key] = Watch(wants, carries, keeps_sums)
     try:
         yield watches[key]
     finally:
@@ -154,18 +157,19 @@ def current() -> Watch | None:
     return None if on_trial() else watches.get(threading.get_ident())
 
 
-def _tracer(runs: list[CellRun], place: tuple[int, ...], one_way: bool = False) -> Callable[..., Any]:
+def _tracer(runs: list[CellRun], place: tuple[int, ...], keeps_sums: bool, one_way: bool = False) -> Callable[..., Any]:
     """A function of `stepping.trace`'s contract that appends to `runs`; with `one_way` there may be no pullback."""
 
     def trace(cell: Any, x: Any, states: Sequence[Any], mask: Any, training: bool) -> Any:
         known = stepping.knows_sequences(cell)
         if known and isinstance(cell, StackedRNNCells):
-            tracers = [_tracer(runs, (*place, k), one_way) for k in range(len(cell.cells))]
+            tracers = [_tracer(runs, (*place, k), keeps_sums, one_way) for k in range(len(cell.cells))]
             return cell.traced_by(tracers, x, states, mask, training)
         run = CellRun(cell, place, x, mask, list(states), None, None)
         runs.append(run)
         if known:
-            run.outputs, last, back, run.tape, run.chance = cell.taped_states(x, states, mask, training)
+            found = cell.taped_states(x, states, mask, training, keeps_sums)
+            run.outputs, last, back, run.tape, run.chance = found
         elif one_way:
             run.outputs, last, back = _run_users_cell(run, training)
         else:
