@@ -114,3 +114,10 @@ def test_wrong_arguments():
         compiled().evaluate_generator(iter([]), val_samples=3)
     with pytest.raises(ValueError, match="epochs must be a whole number"):
         compiled().fit_generator(generator(), samples_per_epoch=3, nb_epoch=-1)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_generator_that_may_never_end_needs_steps():
+    for method, argument in (("fit", "steps_per_epoch"), ("evaluate", "steps"), ("predict", "steps")):
+        with pytest.raises(ValueError, match=rf"{method}_generator\(\) needs {argument}=.*write {method}\(generator\)"):
+            getattr(compiled(), f"{method}_generator")(generator())

@@ -48,6 +48,7 @@ class GeneratorMethods:
         _refuse_unknown("fit_generator", keras1)
         if samples is not None:
             generator, steps_per_epoch = _in_batches(generator, samples, "samples_per_epoch")
+        _require_steps("fit_generator", generator, steps_per_epoch, "steps_per_epoch")
         if validation_samples is not None and not isinstance(validation_data, list | tuple):
             validation_data, validation_steps = _in_batches(validation_data, validation_samples, "nb_val_samples")
         return self.fit(  # type: ignore[attr-defined]
@@ -102,7 +103,19 @@ def _refuse_unknown(method: str, keras1: dict[str, Any]) -> None:
 def _steps_of_keras1(method: str, generator: Any, steps: int | None, keras1: dict[str, Any]) -> tuple[Any, int | None]:
     samples = keras1.pop("val_samples", None)
     _refuse_unknown(method, keras1)
-    return (generator, steps) if samples is None else _in_batches(generator, samples, "val_samples")
+    if samples is not None:
+        return _in_batches(generator, samples, "val_samples")
+    _require_steps(method, generator, steps, "steps")
+    return generator, steps
+
+
+def _require_steps(method: str, generator: Any, steps: int | None, argument: str) -> None:
+    """Raise ValueError, as Keras 2, for a generator without steps: those that scripts of its time give never end."""
+    if steps is None and hasattr(generator, "__next__") and not hasattr(generator, "__len__"):
+        raise ValueError(
+            f"{method}() needs {argument}=... for a generator, as in Keras 2: it cannot know whether the generator "
+            f"ends. For one that does, write {method.removesuffix('_generator')}(generator)."
+        )
 
 
 def _in_batches(generator: Any, samples: int, argument: str) -> tuple[Any, int | None]:
