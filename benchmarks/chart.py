@@ -27,14 +27,19 @@ def draw(cells: Sequence[CellResult], path: Path) -> None:
         1, len(modes), figsize=(7.5 * len(modes), 2.4 + 0.42 * len(cells) / len(modes)), squeeze=False,
         layout="constrained",
     )  # fmt: skip
+    entrants = list(dict.fromkeys((t.peer, t.way) for result in cells for t in result.timings if t.peer != OURS))
+    handles = {}
     for axis, mode in zip(axes[0], modes, strict=True):
-        _draw_mode(axis, mode, [result for result in cells if result.mode == mode])
+        _draw_mode(axis, mode, [result for result in cells if result.mode == mode], entrants)
+        handles |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    if handles:
+        figure.legend(handles.values(), handles.keys(), fontsize=8, loc="outside lower center", ncols=4)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
 
-def _draw_mode(axis, mode: str, cells: Sequence[CellResult]) -> None:
-    entrants = list(dict.fromkeys((t.peer, t.way) for result in cells for t in result.timings if t.peer != OURS))
+def _draw_mode(axis, mode: str, cells: Sequence[CellResult], entrants: Sequence[tuple[str, str]]) -> None:
+    peers = list(dict.fromkeys(peer for peer, _ in entrants))
     for k, (peer, way) in enumerate(entrants):
         points = [
             (min(timing.ratio, _FARTHEST), row)
@@ -42,7 +47,9 @@ def _draw_mode(axis, mode: str, cells: Sequence[CellResult]) -> None:
             for timing in result.timings
             if (timing.peer, timing.way) == (peer, way)
         ]
-        marker, color = _MARKERS[k % len(_MARKERS)], f"C{k % 10}" if k < 10 else "black"
+        if not points:
+            continue
+        marker, color = _MARKERS[k % len(_MARKERS)], f"C{peers.index(peer) % 10}"
         axis.plot(*zip(*points, strict=True), marker, color=color, label=f"{peer} {way}", alpha=0.8)
     axis.axvline(1.0, color="black", linewidth=1)
     axis.set_xscale("log")
@@ -52,5 +59,3 @@ def _draw_mode(axis, mode: str, cells: Sequence[CellResult]) -> None:
     axis.set_title({"infer": "Inference", "train": "Training step"}[mode])
     axis.set_xlabel(f"peer's time / gatewise's time, at most {_FARTHEST:g} (right of 1: gatewise is faster)")
     axis.set_ylabel("N, T, F, H")
-    if entrants:
-        axis.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.45, -0.13), ncols=3)  # hides no point

@@ -14,8 +14,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TITLES = {
     "N": "batch N", "T": "time steps T", "F": "features F", "H": "units H", "all": "N = T = F = H", "layers": "layers",
 }  # fmt: skip
-_FONT = {"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "legend.fontsize": 8, "xtick.labelsize": 8,
-         "ytick.labelsize": 8}  # fmt: skip
+_FONT: dict[Any, Any] = {
+    "font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "legend.fontsize": 8, "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+}  # fmt: skip
 _NEAR = 1.02
 """Sizes as near as this to each other are neighbours, between which there should be no cliff."""
 
@@ -123,4 +125,5 @@ def _draw_curve(axis: Any, name: str, points: Sequence[Mapping[str, Any]]) -> No
     axis.set_title(f"against {TITLES[name]}")
     axis.set_xlabel(TITLES[name])
     axis.set_ylabel("µs a call")
+    axis.yaxis.set_minor_formatter("")
     axis.grid(True, which="major", alpha=0.3)

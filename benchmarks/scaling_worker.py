@@ -129,9 +129,9 @@ def beside_blas(threads: int, seconds: float) -> dict[str, float]:
 
     def both() -> None:
         predict()
-        a @ a
+        np.matmul(a, a)
 
-    alone = call_seconds(predict, seconds) + call_seconds(lambda: a @ a, seconds)
+    alone = call_seconds(predict, seconds) + call_seconds(lambda: np.matmul(a, a), seconds)
     turns = call_seconds(both, 2 * seconds)
     return {"alone": alone, "in_turn": turns, "ratio": turns / alone}
 
