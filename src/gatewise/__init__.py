@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gatewise.explain.diagnosis import diagnose
     from gatewise.explain.draw.drawing import draw
     from gatewise.explain.memory import memory
+    from gatewise.explain.page.explorer import explore
     from gatewise.explain.tracing import trace
     from gatewise.files import load_model
     from gatewise.layer import Layer
@@ -57,6 +58,7 @@ _HOMES = {
     "account": "gatewise.explain",
     "diagnose": "gatewise.explain.diagnosis",
     "draw": "gatewise.explain.draw.drawing",
+    "explore": "gatewise.explain.page.explorer",
     "load_model": "gatewise.files",
     "memory": "gatewise.explain.memory",
     "quantize": "gatewise.quantization",
@@ -67,9 +69,9 @@ _HOMES = {
 
 __all__ = [
     "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "account", "activations", "backend",
-    "callbacks", "config", "constraints", "data", "diagnose", "draw", "explain", "initializers", "layers", "load_model",
-    "losses", "memory", "metrics", "models", "ops", "optimizers", "preprocessing", "quantize", "random", "regularizers",
-    "saving", "trace", "utils", "value_and_grad",
+    "callbacks", "config", "constraints", "data", "diagnose", "draw", "explain", "explore", "initializers", "layers",
+    "load_model", "losses", "memory", "metrics", "models", "ops", "optimizers", "preprocessing", "quantize", "random",
+    "regularizers", "saving", "trace", "utils", "value_and_grad",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The command line: `gatewise run`, `gatewise explain`, `gatewise draw`, `gatewise demo`.
+"""The command line: `gatewise run`, `gatewise explain`, `gatewise draw`, `gatewise explore`, `gatewise demo`.
 
 Exit codes: 0 done; 1 the script raised; 2 something was asked for that cannot be; 130 interrupted.
 """
@@ -41,6 +41,17 @@ second model goes to FILE-2, and so on):
 
 Views: graph; of a recurrent layer layer, unit, cell, unrolled, matrices."""
 
+_EXPLORE = """\
+Open a page that shows how a recurrent layer computes: shapes, counts and pictures that follow sliders, every number
+with the sum that made it, step by step.  With a model, its own weights; with --data, what it really computed on it.
+
+    gatewise explore
+    gatewise explore MODEL.keras --data x.npy
+    gatewise explore SCRIPT.py -o report.html [-- ARGUMENTS OF THE SCRIPT]
+
+The page comes from a server on this machine alone; Ctrl-C ends it.  A script's training is skipped.  With -o the page
+is written to one file that needs no server and no network."""
+
 _DEMO = """\
 Forecast a series with an LSTM, from the numbers to the pictures: windows, model, summary, the count by gates, training,
 and an honest comparison with persistence and with a linear autoregression on years (rows) that were held out.  Without
@@ -55,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (default: the process's); returns the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
     for_script: list[str] = []
-    if given[:1] in (["explain"], ["draw"]) and "--" in given:
+    if given[:1] in (["explain"], ["draw"], ["explore"]) and "--" in given:
         given, for_script = given[: given.index("--")], given[given.index("--") + 1 :]
     arguments = _parser().parse_args(given, argparse.Namespace(for_script=for_script))
     try:
@@ -78,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_explain(commands)
     _add_draw(commands)
+    _add_explore(commands)
     _add_demo(commands)
     return parser
 
@@ -108,12 +120,23 @@ def _add_explain(commands: argparse._SubParsersAction) -> None:
 
 def _add_draw(commands: argparse._SubParsersAction) -> None:
     draw = _command(commands, "draw", "draw a saved model, or the models of a script", _DRAW)
-    draw.add_argument("source", metavar="MODEL_OR_SCRIPT", help="a saved model (.keras, .h5), or a Python script")
+    draw.add_argument("source", metavar="MODEL_OR_SCRIPT", help="a saved model (.keras), or a Python script")
     draw.add_argument("-o", "--out", metavar="FILE", type=Path, required=True, help="a .svg, .png or .pdf file")
     draw.add_argument("--view", metavar="VIEW", help="what to draw (default: graph)")
     draw.add_argument("--layer", metavar="NAME", help="the layer to draw: its name, or its path in the model")
     _add_language(draw, "language of the labels")
     draw.set_defaults(command=_draw)
+
+
+def _add_explore(commands: argparse._SubParsersAction) -> None:
+    explore = _command(commands, "explore", "open a page that shows how a layer computes", _EXPLORE)
+    explore.add_argument("source", metavar="MODEL_OR_SCRIPT", nargs="?", help="a saved model (.keras), or a script")
+    explore.add_argument("--data", metavar="FILE", type=Path, help="what the model runs on: .npy, .npz or .csv")
+    explore.add_argument("-o", "--out", metavar="FILE", type=Path, help="write the page to this .html file instead")
+    explore.add_argument("--port", type=int, metavar="N", default=0, help="the server's port (default: a free one)")
+    explore.add_argument("--no-browser", action="store_true", help="only print the address")
+    _add_language(explore, "language of the page")
+    explore.set_defaults(command=_explore)
 
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:
@@ -219,6 +242,25 @@ def _draw(arguments: argparse.Namespace) -> int:
     return int(failed)
 
 
+def _explore(arguments: argparse.Namespace) -> int:
+    if arguments.data is not None and arguments.source is None:
+        raise UsageError("--data is for a model to run on: give a MODEL or SCRIPT.py too.")
+    models, failed = [], False
+    if arguments.source is not None:
+        is_script = arguments.source.endswith(".py")
+        models, failed = _models_of_script(arguments) if is_script else ([_saved_model(arguments.source)], False)
+    from gatewise.explain.page.command import explore_models
+
+    open_browser = not arguments.no_browser
+    try:
+        path = explore_models(models, arguments.data, arguments.out, arguments.port, open_browser, arguments.lang)
+    except (ValueError, ImportError, OSError, OverflowError) as error:
+        raise UsageError(str(error)) from None
+    if path is not None:
+        print(path)
+    return int(failed)
+
+
 def _saved_model(path: str) -> object:
     """The model in a file."""
     from gatewise.files import load_model
@@ -239,7 +281,7 @@ def _models_of_script(arguments: argparse.Namespace) -> tuple[list, bool]:
     if captured.error is not None:
         print_script_error(captured.error)
     if not captured.models:
-        raise UsageError(f"{arguments.source} built no model that could be drawn.")
+        raise UsageError(f"{arguments.source} built no model that could be shown.")
     return captured.models, captured.error is not None
 
 

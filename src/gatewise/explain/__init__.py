@@ -3,6 +3,7 @@
     gatewise.account(layer, input_shape)          the counts, as data
     gatewise.explain(layer, input_shape, lang)    the same in words: English, Chinese, German
     gatewise.diagnose(model, x, y)                why a model does not train, and what to try
+    gatewise.explore(model, x)                    the interactive page about it
     gatewise.trace(model, x)                      what every recurrent layer computed at every step, as data
 
 The package itself can be called, so `gatewise.explain(...)` works whether or not a part of it was imported before.

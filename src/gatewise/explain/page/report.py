@@ -10,13 +10,11 @@ import numpy as np
 
 from gatewise import activations, tree
 from gatewise.explain import account
-from gatewise.explain.accounting import LayerAccount
 from gatewise.explain.language import LANGUAGES, chosen_language
 from gatewise.explain.page.texts import page_texts
 from gatewise.explain.trace_data import LayerTrace
 from gatewise.explain.traced_cells import family
 from gatewise.explain.tracing import recurrent_places, trace
-from gatewise.layers.bidirectional import Bidirectional
 from gatewise.version import __version__
 
 MOST_SAMPLES, MOST_STEPS = 16, 512
@@ -70,8 +68,7 @@ def model_data(model: Any, x: Any = None, name: str | None = None, stamp: int = 
             "to explore. Give it data (x=...), or an Input."
         )
     counted = account(model)
-    whole = counted if counted.kind == "model" else None
-    rows = whole.layers if whole else [counted]
+    rows = counted.inside if counted.kind == "model" else [counted]
     return {
         "name": name or model.name, "params": counted.size, "stamp": stamp, "layers": layers,
         "rows": [{"name": row.name, "cls": row.cls, "params": row.size} for row in rows],
@@ -97,7 +94,14 @@ def _bare_layers(model: Any) -> Iterator[dict[str, Any]]:
             if family(cell) in ("LSTM", "GRU", "SimpleRNN") and cell.built:
                 facts = _layer_facts((places[id(layer)] or layer.name) + suffix, layer, cell)
                 steps = facts["steps_declared"] or WAVE_STEPS
-                yield facts | {"samples": 0, "steps": steps, "steps_given": steps, "trace": None, "initial": {}, "mask": None}
+                yield facts | {
+                    "samples": 0,
+                    "steps": steps,
+                    "steps_given": steps,
+                    "trace": None,
+                    "initial": {},
+                    "mask": None,
+                }
 
 
 def _recurrent(model: Any, ids: set[int]) -> Iterator[Any]:
@@ -160,7 +164,7 @@ def _more_options(names: Sequence[Any], kind: str | None) -> dict[str, str]:
 
 def _declared_steps(layer: Any) -> int | None:
     shape = getattr(layer, "input_shape", None) if layer.built else None
-    return shape[1] if tree.is_shape(shape) and len(shape) == 3 else None
+    return shape[1] if isinstance(shape, tuple | list) and len(shape) == 3 else None
 
 
 def _weights(cell: Any) -> dict[str, Any] | None:

@@ -11,7 +11,14 @@ def page_texts() -> dict[str, dict[str, str]]:
 
 
 def _texts(words: Words) -> dict[str, str]:
-    return {**_controls(words), **_player(words), **_pictures(words), **_counts(words), **_sums(words), **_models(words)}
+    return {
+        **_controls(words),
+        **_player(words),
+        **_pictures(words),
+        **_counts(words),
+        **_sums(words),
+        **_models(words),
+    }
 
 
 def _controls(words: Words) -> dict[str, str]:

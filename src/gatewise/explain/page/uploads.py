@@ -13,6 +13,9 @@ import numpy as np
 MAX_VALUES = 64 << 20
 """The most numbers of an array that is opened."""
 
+MAX_DATA_BYTES = 512 << 20
+"""The longest file of data that the command reads; a server takes less."""
+
 
 class UploadError(Exception):
     """What is wrong with an upload; `status` is the answer's."""
