@@ -161,8 +161,9 @@ def matrix_table(canvas: Canvas, y: float, cell: CellFacts, words: Words) -> flo
             letters += f" = ({', '.join(matrix.letters)}{',' if len(matrix.letters) == 1 else ''})"
         name = matrix_name(matrix.name, words)
         rows.append(Line(name, letters, words.count(matrix.size), f"matrix:{matrix.name}"))
-    y = table(canvas, 0, y, rows)
-    canvas.text(0, y + 4, words._("parameters"), LABEL, fill=SOFT)
-    x = max(measure.width(row.what, LABEL) for row in rows) + 18
+    label = words._("parameters")
+    x = max(measure.width(text, LABEL) for text in [label, *(row.what for row in rows)]) + 18
+    y = table(canvas, 0, y, rows, first=x)
+    canvas.text(0, y + 4, label, LABEL, fill=SOFT)
     canvas.text(x, y + 4, count_text(cell.account, words), fill=INK, bold=True, key="params")
     return y

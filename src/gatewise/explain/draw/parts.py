@@ -166,9 +166,9 @@ class Line(NamedTuple):
     key: str | None = None
 
 
-def table(canvas: Canvas, x: float, y: float, rows: Sequence[Line], leading: float = 20) -> float:
-    """Rows with aligned columns from the line y down; returns the line after them."""
-    first = max(measure.width(row.what, LABEL) for row in rows) + 18
+def table(canvas: Canvas, x: float, y: float, rows: Sequence[Line], first: float = 0, leading: float = 20) -> float:
+    """Rows with aligned columns from the line y down, the second from `first` on; returns the line after."""
+    first = max(first, *(measure.width(row.what, LABEL) + 18 for row in rows))
     second = max((measure.width(row.size, LABEL) for row in rows), default=0)
     third = max((measure.width(row.count, LABEL) for row in rows), default=0)
     for row in rows:

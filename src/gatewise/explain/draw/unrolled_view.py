@@ -26,7 +26,7 @@ from gatewise.explain.draw.parts import (
 from gatewise.explain.draw.subject import RecurrentFacts, Run
 from gatewise.explain.language import Words
 
-_STEP, _BOX, _HEIGHT, _DOTS = 118.0, 74.0, 50.0, 56.0
+_STEP, _BOX, _HEIGHT, _DOTS = 128.0, 84.0, 50.0, 58.0
 _SMALL_W, _SMALL_H = 46.0, 26.0
 _MOST = 8
 _GIVEN = LINES[0]
