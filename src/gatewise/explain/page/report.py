@@ -21,6 +21,9 @@ MOST_SAMPLES, MOST_STEPS = 16, 512
 MOST_NUMBERS = 4_000_000
 """The most numbers of one layer's trace, and of its weights; beyond it fewer samples and steps, or no weights."""
 
+KINDS = ("LSTM", "GRU", "SimpleRNN")
+"""The families of cells that the page shows."""
+
 WAVE_STEPS = 13
 """How many made-up steps a layer without data and without a length of its own is shown on."""
 
@@ -81,27 +84,33 @@ def model_data(model: Any, x: Any = None, name: str | None = None, stamp: int = 
 def _traced_layers(found: Any, given_samples: int) -> Iterator[dict[str, Any]]:
     for path, traced in found.items():
         cell = _cell_of(traced)
-        if family(cell) not in ("LSTM", "GRU", "SimpleRNN"):
+        if family(cell) not in KINDS:
             continue
         yield {**_layer_facts(path, traced.described, cell), **_trace_facts(traced, given_samples)}
 
 
 def _bare_layers(model: Any) -> Iterator[dict[str, Any]]:
-    """The recurrent layers of a built model, without data."""
+    """The recurrent layers of a built model, without data: on a made-up wave."""
     places = recurrent_places(model)
     for layer in _recurrent(model, set(places)):
-        for suffix, cell in _cells(layer):
-            if family(cell) in ("LSTM", "GRU", "SimpleRNN") and cell.built:
-                facts = _layer_facts((places[id(layer)] or layer.name) + suffix, layer, cell)
-                steps = facts["steps_declared"] or WAVE_STEPS
-                yield facts | {
-                    "samples": 0,
-                    "steps": steps,
-                    "steps_given": steps,
-                    "trace": None,
-                    "initial": {},
-                    "mask": None,
-                }
+        cells = dict(_cells(layer))
+        if not all(family(cell) in KINDS and cell.built for cell in cells.values()):
+            continue
+        shape = getattr(layer, "input_shape", None)
+        known = shape if isinstance(shape, tuple | list) and len(shape) == 3 else (None, None, None)
+        wave = _wave(known[1] or WAVE_STEPS, _features(next(iter(cells.values()))))
+        found = trace(layer, np.repeat(wave[None], known[0] or 1, axis=0))
+        for path, traced in found.items():
+            inner = path.partition("/")[2]
+            name = "/".join(part for part in (places[id(layer)] or layer.name, inner) if part)
+            facts = _trace_facts(traced, 0) | {"samples": 0}
+            yield _layer_facts(name, layer, _cell_of(traced)) | facts
+
+
+def _wave(T: int, F: int) -> np.ndarray:
+    """A calm wave for every feature, each with its own pace; (T, F)."""
+    t, k = np.arange(1, T + 1)[:, None], np.arange(F)
+    return (np.sin(t * (0.55 + 0.37 * (k % 7)) + 1.3 * k) * (0.9 - 0.25 * (k % 3))).astype(np.float32)
 
 
 def _recurrent(model: Any, ids: set[int]) -> Iterator[Any]:
@@ -143,8 +152,9 @@ def _layer_facts(path: str, layer: Any, cell: Any) -> dict[str, Any]:
         "more_options": _more_options(names, kind), "reset_after": bool(getattr(cell, "reset_after", True)),
         "use_bias": bool(cell.use_bias), "reads_backwards": bool(layer.go_backwards),
         "return_sequences": bool(layer.return_sequences), "return_state": bool(layer.return_state),
-        "bidirectional": False, "plain": plain, "weights": weights if plain else None, "params": size,
+        "bidirectional": False, "plain": plain, "weights": weights, "params": size,
         "steps_declared": _declared_steps(layer),
+        "matrices": [[variable.name, list(variable.shape)] for variable in cell._variables],
     }  # fmt: skip
 
 

@@ -33,6 +33,7 @@ def serve(data: dict[str, Any], port: int = 0, open_browser: bool = True, models
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
+        listener.listen()  # the browser may be faster than the server; it waits in the queue then
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/{own.token}/"
         print(f"gatewise explore: {address}\nCtrl-C ends it.", flush=True)
         if open_browser:

@@ -40,7 +40,8 @@ function pictureLabel({ run, state, t, order }) {
 
 function gateBox({ state, run, settings, t, width, rows, narrow, live, boxes, bottom }, name) {
   const { x } = boxes[name], { cell } = run;
-  const on = chosenOf(state, run) === name;
+  const on = chosenOf(state, run) === name, applied = functionName(activationName(cell, name));
+  const tight = width < 34 + 8 * applied.length;
   const P = outUnits(settings);
   const facts = narrow ? null : h("g", { class: "facts" },
     h("text", { x: x + 9, y: bottom - 37 }, "W", sub(name), h("tspan", { dy: -3 }, ` (${cell.F}, ${cell.H})`)),
@@ -50,9 +51,8 @@ function gateBox({ state, run, settings, t, width, rows, narrow, live, boxes, bo
     h("rect", { class: "body", x, y: GATES, width, height: bottom - GATES, rx: 8 }),
     h("rect", { class: "band", x: x + 1, y: GATES + 1, width: width - 2, height: 7, rx: 3 }),
     h("rect", { class: "texture", x: x + 1, y: GATES + 1, width: width - 2, height: 7, fill: TEXTURES[name] ?? "none" }),
-    h("text", { class: "letter", x: x + (narrow ? 8 : 10), y: GATES + 29 }, cell.kind === "SimpleRNN" ? "h" : letterOf(name)),
-    h("text", { class: "function", x: x + width - (narrow ? 6 : 10), y: GATES + 28, "text-anchor": "end" },
-      functionName(activationName(cell, name))),
+    h("text", { class: "letter", x: x + (narrow ? 8 : 10), y: GATES + (tight ? 25 : 29) }, letterOf(name)),
+    h("text", { class: `function${tight ? " tight" : ""}`, x: x + width - (narrow ? 6 : 10), y: GATES + (tight ? 37 : 28), "text-anchor": "end" }, applied),
     numberList(state, run, { name, t, x: x + 4, y: GATES + HEAD - 4, width: width - 8, rows }), facts);
 }
 

@@ -154,8 +154,9 @@ export function madeOf(run, name, j, t) {
   const { kind } = run.cell;
   if (run.isMasked(t)) return { name, unit: j, step: t, terms: [], masked: true, value: run.value(name, t, j) };
   const isGate = KINDS[kind].columns.includes(name);
+  if (!run.cell.plain) return null;
   if (isGate) return run.cell.W ? gateSum(run, name, j, t) : null;
-  return run.cell.plain === false ? null : stateSum(run, name, j, t);
+  return stateSum(run, name, j, t);
 }
 
 function gateSum(run, name, j, t) {

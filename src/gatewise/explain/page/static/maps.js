@@ -20,7 +20,8 @@ export function heatMaps(state, shownSide, side) {
 
 function heatMap(state, run, name, t, side) {
   const size = run.size(name), plain = nameOf(name), height = Math.max(14, Math.min(72, size * 8));
-  const scale = name === "input" || name === "c" ? largest(run, name) : 1;
+  const bounded = !SIGNED.has(name) || (name === "g" && run.cell.activation === "tanh" && run.cell.plain);
+  const scale = bounded ? 1 : largest(run, name);
   const part = state.phase === null ? "" : `${state.phase}/${t}`;
   const key = `${run.cell.kind}/${size}/${run.T}/${run.done}/${isDark()}/${part}`;
   const unit = name === "input" ? -1 : Math.min(unitOf(state, run), size - 1);
@@ -71,18 +72,25 @@ function scaleOf(weights) {
   return SCALES.get(weights);
 }
 
-export const weightsOf = (cell, name) => ({ kernel: cell.W, recurrent_kernel: cell.U, bias: cell.b, projection_kernel: cell.projection }[name]);
+const GATED = new Set(["kernel", "recurrent_kernel", "bias"]);
+export const weightsOf = (cell, name) => ({ kernel: cell.W, recurrent_kernel: cell.U, bias: cell.b, projection_kernel: cell.projection, ...cell.others }[name]);
 
-export function matrices(state, { run, settings }, W, side) {
-  const rows = matricesOf(settings), { cell } = run, columns = KINDS[cell.kind].columns;
-  const GH = columns.length * cell.H, label = W < 560 ? 0 : 150;
+export function matrices(state, { run, settings, layer }, W, side) {
+  const rows = matricesOf(settings, layer), { cell } = run, GH = rows[0].shape[1], columns = gatesWithin(cell, GH);
+  const label = W < 560 ? 0 : 150;
   const high = rows.reduce((sum, row) => sum + (row.shape.length > 1 ? row.shape[0] : 1), 0);
   const scale = Math.min((W - label - 4) / GH, 330 / high, 18);
-  return h("div", { class: "matrices" }, h("div", { class: "matrix" },
+  return h("div", { class: label ? "matrices" : "matrices narrow" }, h("div", { class: "matrix" },
     label ? h("span", { class: "matrix-name" }) : null,
     h("div", { class: "bands", style: { width: `${GH * scale}px` }, "aria-hidden": "true" },
       columns.map((name) => h("span", { class: `band ${inkOf(name)}` }, letterOf(name))))),
   rows.map((row) => matrix(cell, row, scale, label, side)));
+}
+
+// The gates whose columns stand in an array; with coupled gates an LSTM has no columns for f.
+function gatesWithin(cell, width) {
+  const { columns } = KINDS[cell.kind];
+  return width === columns.length * cell.H ? columns : columns.filter((name) => name !== "f").slice(0, width / cell.H);
 }
 
 function matrix(cell, row, scale, label, side) {
@@ -93,7 +101,7 @@ function matrix(cell, row, scale, label, side) {
     Object.assign(canvas, { drawn: key, weights });
     if (weights) paint(canvas, height, width, scaleOf(weights), (r, c) => weights[r * width + c]);
   };
-  const G = KINDS[cell.kind].columns.length, gated = row.name !== "projection_kernel" && G > 1;
+  const G = width / cell.H, gated = GATED.has(row.name) && G > 1;
   return h("div", { class: "matrix" },
     h("span", { class: "matrix-name" }, h("b", null, row.letter), ` ${shapeText(row.shape)}`, h("small", null, ` ${row.name}`)),
     weights ? h("div", { class: "matrix-frame", style: { width: `${width * scale}px`, height: `${Math.max(3, height * scale)}px` } },
@@ -111,7 +119,7 @@ export function pointedAt(canvas, event, shownSide) {
   if (column < 0 || row < 0 || !(column < canvas.columns && row < canvas.rows)) return null;
   if (canvas.dataset.map) return { name: nameOf(canvas.dataset.map.split(",")[1]), t: column, unit: row };
   const [, name] = canvas.dataset.matrix.split(","), { cell } = shownSide.run, weights = weightsOf(cell, name);
-  const gate = name === "projection_kernel" ? "" : KINDS[cell.kind].columns[Math.floor(column / cell.H)];
+  const gate = GATED.has(name) ? gatesWithin(cell, canvas.columns)[Math.floor(column / cell.H)] : "";
   const from = name === "kernel" ? `x${low(row + 1)}` : name === "recurrent_kernel" ? `h${low(row + 1)}` : "";
   return { weight: weights[row * canvas.columns + column], matrix: name, row, column, gate, unit: (column % cell.H) + 1, from };
 }

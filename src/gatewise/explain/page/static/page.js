@@ -14,6 +14,7 @@ import { fromHash, phasesOf, shownOf, sound, toHash, unitOf } from "./state.js";
 import { tips } from "./tips.js";
 import { setLanguage, setTexts, say } from "./words.js";
 
+const TWO_COLUMNS = 640; // the least width, in pixels, for two layers side by side
 const FRAME_MS = 7; // of each frame for computing further steps
 
 const app = { data: null, state: null, shown: [], served: false, message: "", copied: false, frames: [] };
@@ -113,13 +114,16 @@ function draw(now, visible) {
     h("label", { class: "select" }, h("span", { class: "unseen" }, say("language")), h("select", { "data-language": "", onchange: (event) => act.view({ lang: event.target.value }) },
       Object.entries(data.languages).map(([code, name]) => h("option", { value: code, lang: code, selected: code === view.lang }, name))))]);
   patch(place("controls"), [controls(app, act)]);
-  if (place("pictures").classList.contains("two") !== view.compare) place("pictures").classList.toggle("two");
+  mark(place("areas"), "comparing", view.compare);
+  mark(place("pictures"), "two", view.compare && app.width >= TWO_COLUMNS);
   patch(place("pictures"), visible.map((k) => pictures(k)));
   patch(place("numbers"), [view.compare ? comparison(app.shown) : null, countCard(current), outputCard(current),
     sumCard(state, current, act, player.reached(now)), codeCard(current, act, app.copied)]);
   patch(place("player"), [playerBar(app, player, act)]);
   patch(place("skip"), [say("skip")]);
 }
+
+const mark = (element, name, on) => { if (element.classList.contains(name) !== on) element.classList.toggle(name); };
 
 const headline = ({ settings, layer }) => `${layer ? `${layer.path} · ` : ""}${layerCode({ ...settings, seq: false, state: false, bias: true, reset: true, proj: 0, more: {} }).replaceAll("layers.", "")}`;
 
@@ -138,7 +142,7 @@ function pictures(k) {
 
 // The width for a picture, in whole pixels; pictures are drawn at the size at which they are seen.
 function widthOf(compare) {
-  const column = app.width, two = compare && column >= 720;
+  const column = app.width, two = compare && column >= TWO_COLUMNS;
   return Math.max(280, Math.floor((two ? (column - 20) / 2 : column) - (innerWidth < 620 ? 26 : 42)));
 }
 

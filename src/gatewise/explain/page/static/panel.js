@@ -9,15 +9,15 @@ import { sumTable } from "./sums.js";
 import { count, decimal, low, say } from "./words.js";
 
 export function countCard({ settings, layer }) {
-  const total = countOf(settings), H = settings.units, rows = matricesOf(settings);
-  const odd = layer && layer.params !== total;
+  const total = countOf(settings), H = settings.units, rows = matricesOf(settings, layer);
+  const odd = layer && (layer.params !== total || !layer.plain);
   return card("count", say("count_title"), () => [
     h("p", { class: "equation" }, odd ? null : h("span", null, `${arithmeticOf(settings)} =`), h("strong", null, count(layer ? layer.params : total))),
     odd ? null : h("p", { class: "letters" }, arithmeticOf(settings, true)),
-    h("p", { class: "sentence" }, countSentence(settings, H)),
+    odd ? null : h("p", { class: "sentence" }, countSentence(settings, H)),
     h("table", { class: "sizes" }, h("thead", null, h("tr", null, h("th", { scope: "col" }, say("matrix")), h("th", { scope: "col" }, say("shape")), h("th", { scope: "col" }, say("numbers")))),
       h("tbody", null, rows.map((row) => h("tr", null, h("th", { scope: "row" }, row.name, settings.bi ? " × 2" : ""),
-        h("td", null, `${shapeText(row.letters)} = ${shapeText(row.shape)}`), h("td", null, count(row.count * (settings.bi ? 2 : 1)))))))]);
+        h("td", null, row.letters === row.shape ? shapeText(row.shape) : `${shapeText(row.letters)} = ${shapeText(row.shape)}`), h("td", null, count(row.count * (settings.bi ? 2 : 1)))))))]);
 }
 
 function countSentence(s, H) {

@@ -1,5 +1,6 @@
 // Pieces that all pictures share: wires, operations, lists of numbers, colours of numbers.
 
+import { KINDS } from "./cells.js";
 import { h, part } from "./nodes.js";
 import { decimal, low, shown } from "./words.js";
 import { isShown, unitOf } from "./state.js";
@@ -40,6 +41,7 @@ export const rowsOf = (state, run, size) => shown(size, ROOM, Math.min(unitOf(st
 // Numbers of one variable at step t, a row a unit, each with a bar; hovering one tells how it was made.
 export function numberList(state, run, { name, t, x, y, width, rows, showUnits = false }) {
   const chosen = unitOf(state, run), known = t < 0 || t >= run.T || isShown(state, run, name, t);
+  const idle = run.isMasked(t) && KINDS[run.cell.kind].columns.includes(name) && name !== "h"; // masked: no gate was computed
   return h("g", { class: `numbers ${inkOf(name)}${known ? "" : " waiting"}` }, rows.map((j, k) => {
     const top = y + k * ROW;
     if (j === null) return h("text", { class: "gap", x: x + width / 2, y: top + 13, "text-anchor": "middle" }, "⋯");
@@ -48,7 +50,7 @@ export function numberList(state, run, { name, t, x, y, width, rows, showUnits =
       h("rect", { class: "cell", x, y: top, width, height: ROW - 2, rx: 3 }),
       known ? bar(name, value, x, top, width) : null,
       showUnits ? h("text", { class: "index", x: x + 5, y: top + 12.5 }, low(j + 1)) : null,
-      h("text", { x: x + width - 5, y: top + 12.5, "text-anchor": "end" }, known ? decimal(value) : "·"));
+      h("text", { x: x + width - 5, y: top + 12.5, "text-anchor": "end" }, !known ? "·" : idle ? "–" : decimal(value)));
   }));
 }
 

@@ -98,7 +98,7 @@ export function playerBar(app, player, act) {
     h("input", { type: "range", class: "time", min: 1, max: run.T, step: 1, value: String(t + 1), "aria-label": say("step"), "data-slider": "t",
       "aria-valuetext": say("step_of", { step: t + 1, steps: run.T }), oninput: (event) => { player.stop(); act.view({ t: Number(event.target.value) - 1 }); } }),
     h("output", { class: "clock" }, say("step_of", { step: t + 1, steps: run.T })),
-    h("ol", { class: "moments", "aria-label": say("moments") }, order.map((name, k) => h("li", { class: `ink-${name}${state.phase === k ? " now" : ""}${state.phase !== null && k > state.phase ? " waiting" : ""}` },
+    h("ol", { class: "moments", "aria-label": say("moments") }, order.map((name, k) => h("li", { class: `ink-${name}${state.phase === k ? " current" : ""}${state.phase !== null && k > state.phase ? " waiting" : ""}` },
       h("button", { type: "button", tabindex: -1, "aria-label": `${letterOf(name)}${low(t + 1)}`, onclick: () => { state.playing = false; act.phase(k); } }, letterOf(name))))),
     h("label", { class: "speed" }, h("span", { class: "unseen" }, say("speed")),
       h("select", { onchange: (event) => act.view({ speed: Number(event.target.value) }) }, [0.5, 1, 2, 4].map((speed) => h("option", { value: speed, selected: speed === state.view.speed }, `${speed}×`)))));

@@ -5,8 +5,14 @@ import { KINDS } from "./cells.js";
 
 export const outUnits = (s) => (s.kind === "LSTM" && s.proj ? s.proj : s.units);
 
-// The weight arrays of one direction: {name, letter, shape, letters, count}.
-export function matricesOf(s) {
+const SYMBOLS = { kernel: "W", recurrent_kernel: "U", bias: "b", projection_kernel: "P", peephole_kernel: "p" };
+
+// The weight arrays of one direction: {name, letter, shape, letters, count}; of a fitted layer with options that change
+// them (layer.plain is false) as they are.
+export function matricesOf(s, layer = null) {
+  if (layer && !layer.plain) {
+    return layer.matrices.map(([name, shape]) => ({ name, letter: SYMBOLS[name] ?? "", shape, letters: shape, count: shape.reduce((a, b) => a * b, 1) }));
+  }
   const G = KINDS[s.kind].columns.length, H = s.units, P = outUnits(s), times = G > 1 ? G : "";
   const rows = [
     { name: "kernel", letter: "W", shape: [s.features, G * H], letters: ["F", `${times}H`] },

@@ -85,12 +85,13 @@ export function numbers(array) {
   return decoded.get(array);
 }
 
-export function fittedCell(layer) {
+function fittedCell(layer) {
   return {
     kind: layer.kind, F: layer.features, H: layer.units, P: layer.out_units, activation: layer.activation,
     recurrentActivation: layer.recurrent_activation, resetAfter: layer.reset_after, backwards: layer.reads_backwards,
     W: numbers(layer.weights?.kernel), U: numbers(layer.weights?.recurrent_kernel), b: numbers(layer.weights?.bias),
     projection: numbers(layer.weights?.projection_kernel), plain: layer.plain,
+    others: layer.plain ? {} : Object.fromEntries(Object.entries(layer.weights ?? {}).map(([name, array]) => [name, numbers(array)])),
   };
 }
 

@@ -1,7 +1,7 @@
 // What the page shows, as data; kept in the address behind #, so that a view can be shared.
 
 import { KINDS, Run, sequenceOf } from "./cells.js";
-import { fittedCell, fittedRun, fittedSettings, toyCell, toyInput } from "./sources.js";
+import { fittedRun, fittedSettings, toyCell, toyInput } from "./sources.js";
 
 export const LIMITS = { features: [1, 256], units: [1, 512], steps: [1, 200] };
 const SIDE = { kind: "LSTM", features: 5, units: 10, steps: 13, seq: false, state: false, bi: false, bias: true, proj: 0, reset: true,
@@ -86,7 +86,7 @@ export function shownOf(side, k, data) {
   const old = kept.get(k);
   if (old && old.key === key) return { ...old, settings: layer ? old.settings : side };
   const found = layer
-    ? { key, layer, model: data.models[side.model], settings: fittedSettings(layer), run: layer.trace ? fittedRun(layer, side.sample) : untraced(layer) }
+    ? { key, layer, model: data.models[side.model], settings: fittedSettings(layer), run: fittedRun(layer, side.sample) }
     : { key, layer: null, model: null, settings: side, run: Run.fresh(toyCell(side, side.bi && side.back), toyInput(side.features, side.steps), side.steps) };
   kept.set(k, found);
   return found;
@@ -94,10 +94,6 @@ export function shownOf(side, k, data) {
 
 const runKey = (s) => [s.kind, s.features, s.units, s.steps, s.bias, s.proj, s.reset, s.bi && s.back].join();
 
-// A fitted layer that no data came with: its weights, on a wave.
-function untraced(layer) {
-  return Run.fresh(fittedCell(layer), toyInput(layer.features, layer.steps), layer.steps);
-}
 
 // The moments of a step, and which of them are over at the state's phase.
 export function phasesOf(run) { return sequenceOf(run.cell.kind); }
