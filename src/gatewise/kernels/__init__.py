@@ -3,8 +3,8 @@
 Letters: N batch, T time steps, F features, H units. Arrays of one call have one dtype, float32 or float64,
 and may have any strides (a reversed or transposed view costs nothing; only a last axis that is not
 contiguous is copied). Wrong types are a TypeError, wrong shapes a ValueError, both say what came.
-No result depends on the number of threads. `reference` has each kernel again in plain NumPy: read there what
-is computed.
+No result depends on the number of threads. Numbers below the normal ones (1.2e-38 in float32) count as zero, given or
+computed. `reference` has each kernel again in plain NumPy: read there what is computed.
 
 The instruction set is chosen at import; the environment variable GATEWISE_ISA (baseline, avx2, avx512) forces
 one, GATEWISE_THREADS sets the number of threads.
