@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         utils,
     )
     from gatewise.explain import account
+    from gatewise.explain.attribution import attribute
     from gatewise.explain.diagnosis import diagnose
     from gatewise.explain.draw.drawing import draw
     from gatewise.explain.memory import memory
@@ -56,6 +57,7 @@ _HOMES = {
     "Sequential": "gatewise.sequential",
     "Variable": "gatewise.variable",
     "account": "gatewise.explain",
+    "attribute": "gatewise.explain.attribution",
     "diagnose": "gatewise.explain.diagnosis",
     "draw": "gatewise.explain.draw.drawing",
     "explore": "gatewise.explain.page.explorer",
@@ -68,10 +70,10 @@ _HOMES = {
 """Where the public names are that are not modules."""
 
 __all__ = [
-    "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "account", "activations", "backend",
-    "callbacks", "config", "constraints", "data", "diagnose", "draw", "explain", "explore", "initializers", "layers",
-    "load_model", "losses", "memory", "metrics", "models", "ops", "optimizers", "preprocessing", "quantize", "random",
-    "regularizers", "saving", "trace", "utils", "value_and_grad",
+    "Input", "Layer", "Model", "Sequential", "Variable", "__version__", "account", "activations", "attribute",
+    "backend", "callbacks", "config", "constraints", "data", "diagnose", "draw", "explain", "explore", "initializers",
+    "layers", "load_model", "losses", "memory", "metrics", "models", "ops", "optimizers", "preprocessing", "quantize",
+    "random", "regularizers", "saving", "trace", "utils", "value_and_grad",
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gatewise import activations, autodiff, serialization, validation
 from gatewise.layer import Layer
+from gatewise.layers import pinned
 
 
 class Activation(Layer):
@@ -74,7 +75,7 @@ class Masking(Layer):
         differs = x != value
         if np.isnan(value).any():
             differs &= ~(np.isnan(x) & np.isnan(value))
-        return differs.any(axis=-1)
+        return pinned.pinned_mask(differs.any(axis=-1))
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return self._counts(np.asarray(autodiff.plain(inputs), self._array_type))

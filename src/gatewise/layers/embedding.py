@@ -10,6 +10,7 @@ import numpy as np
 from gatewise import autodiff, constraints, initializers, ops, regularizers, validation
 from gatewise.graph import SymbolicTensor
 from gatewise.layer import Layer
+from gatewise.layers import pinned
 
 
 class Embedding(Layer):
@@ -84,11 +85,18 @@ class Embedding(Layer):
         if isinstance(inputs, SymbolicTensor):  # a user hands the mask on: lstm(x, mask=embedding.compute_mask(ids))
             own = ops.not_equal(inputs, 0)
             return own if previous_mask is None else ops.logical_and(own, previous_mask)
-        own = np.asarray(autodiff.plain(inputs)) != 0
+        own = pinned.pinned_mask(np.asarray(autodiff.plain(inputs)) != 0)
         return own if previous_mask is None else own & previous_mask
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool = False, structure: Any = None) -> Any:
-        rows = self._rows(inputs[0])
+        tape = pinned.own_tape()
+        if tape is not None:
+            return tape.looked_up(self, inputs[0], lambda: self._looked_up(inputs[0]))
+        return self._looked_up(inputs[0])
+
+    def _looked_up(self, x: np.ndarray) -> Any:
+        """The rows of the weight that x names, and the pullback."""
+        rows = self._rows(x)
         E = self.embeddings.array
 
         def pullback(dy: Any, wants_dx: bool = True) -> tuple[tuple, dict]:
