@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
-PAGES = ["data.md", "diagnosing.md", "quantization.md", "speed.md", "tracing.md"]
+PAGES = ["attributing.md", "data.md", "diagnosing.md", "drawing.md", "quantization.md", "speed.md", "tracing.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)

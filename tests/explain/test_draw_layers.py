@@ -162,10 +162,23 @@ def test_the_larger_weight_is_the_darker():
 def test_a_layer_with_a_cell_of_ones_own(units):
     layer = layers.RNN(Leaky(units))
     layer.build((None, 6, 4))
-    for view in ("layer", "cell", "unrolled", "matrices"):
+    for view in ("cell", "unrolled", "matrices"):
         assert_nothing_overlaps(gatewise.draw(layer, view, "en"))
-    with pytest.raises(ValueError, match=r"view='unit' does not suit .* these do: 'layer', 'cell', 'unrolled'"):
+    with pytest.raises(ValueError, match=r"view='unit' does not suit .* these do: 'cell', 'unrolled', 'matrices'"):
         gatewise.draw(layer, "unit")
+
+
+def test_a_convolution_has_shapes_for_numbers():
+    layer = layers.ConvLSTM1D(3, 2, return_sequences=True, return_state=True)
+    layer.build((None, 6, 8, 5))
+    picture = gatewise.draw(layer, lang="en")
+    assert picture.view == "cell"
+    keys = keyed(picture)
+    assert keys["in:x"] == ["(8, 5)"] and keys["out:h"] == ["(7, 3)"]
+    assert number_of(keys, "matrix:kernel:count") == 2 * 5 * 12
+    for view in ("cell", "unrolled", "matrices"):
+        assert_nothing_overlaps(gatewise.draw(layer, view, "en"))
+    assert given(gatewise.draw(layer, "unrolled", "en"))[-2:] == ["h", "C"]
 
 
 def given(picture):

@@ -120,7 +120,7 @@ class Canvas:
 
     def path(self, d: str, stroke: str | None = INK, fill: str = "none", dash: str | None = None,
              width: float = STROKE, title: str | None = None, key: str | None = None) -> None:  # fmt: skip
-        """A path of M, L, C and Z; it must lie within what the sheet reaches already."""
+        """A path of M, L, C, Z, h and v; it must lie within what the sheet reaches already."""
         attributes = {"d": d, "fill": fill, "stroke": stroke, "stroke-width": width if stroke else None,
                       "stroke-dasharray": dash, "stroke-linejoin": "round" if stroke else None,
                       "data-key": key}  # fmt: skip

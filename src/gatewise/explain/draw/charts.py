@@ -89,7 +89,7 @@ def whole_ticks(low: int, high: int, about: int = 8) -> list[float]:
 def curve(canvas: Canvas, frame: Frame, xs: Sequence[float], ys: Any, ink: Ink, key: str | None = None) -> None:
     """A line through the points that are finite, with marks of its own here and there."""
     run: list[tuple[float, float]] = []
-    parts = []
+    parts: list[list[tuple[float, float]]] = []
     for x, y in zip(xs, ys, strict=True):
         if math.isfinite(y) and (not frame.log or y > 0):
             run.append((frame.x(x), frame.y(y)))
@@ -102,8 +102,8 @@ def curve(canvas: Canvas, frame: Frame, xs: Sequence[float], ys: Any, ink: Ink, 
         canvas.path(text.strip(), ink.stroke, dash=ink.dash, width=1.75, key=key)
     points = [point for part in parts for point in part]
     every = max(1, math.ceil(len(points) / 12))
-    for point in points[every // 2 :: every]:
-        mark(canvas, *point, ink)
+    for x, y in points[every // 2 :: every]:
+        mark(canvas, x, y, ink)
 
 
 def mark(canvas: Canvas, x: float, y: float, ink: Ink, size: float = 3.4) -> None:
@@ -195,7 +195,7 @@ def heat_map(
             level = -1
             if np.isfinite(value):
                 level = round(min(max(scale.place(float(value)), 0.0), 1.0) * _LEVELS)
-            corner = f"M {_xy((x, y))} L {_xy((right, y))} L {_xy((right, bottom))} L {_xy((x, bottom))} Z"
+            corner = f"M {_xy((x, y))} h {number(right - x)} v {number(bottom - y)} h {number(x - right)} Z"
             crossed = f"M {_xy((x, y))} L {_xy((right, bottom))} M {_xy((x, bottom))} L {_xy((right, y))}"
             cells.setdefault(level, []).append(corner if level >= 0 else crossed)
     for level, paths in sorted(cells.items()):
@@ -213,7 +213,14 @@ def color_bar(canvas: Canvas, left: float, top: float, scale: Scale, width: floa
     """What the shades mean; returns the right edge."""
     for k in range(_LEVELS):
         x = left + width * k / _LEVELS
-        canvas.rect(x, top, width / _LEVELS + 0.3, 12, palette.shade((k + 0.5) / _LEVELS, scale.signed), None)
+        canvas.rect(
+            x,
+            top,
+            min(width / _LEVELS + 1, left + width - x),
+            12,
+            palette.shade((k + 0.5) / _LEVELS, scale.signed),
+            None,
+        )
     canvas.rect(left, top, width, 12, "none")
     values = [scale.low, 0.0, scale.high] if scale.signed else [scale.low, scale.high]
     for value in values:

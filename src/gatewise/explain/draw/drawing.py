@@ -11,7 +11,9 @@ import numpy as np
 from gatewise import suggest
 from gatewise.arguments import describe
 from gatewise.explain.accounting import LayerAccount
+from gatewise.explain.attribution import Attribution
 from gatewise.explain.counting import account as count
+from gatewise.explain.draw.attribution_view import draw_attribution
 from gatewise.explain.draw.cell_view import draw_cell
 from gatewise.explain.draw.flow_view import draw_gradients, draw_saturation
 from gatewise.explain.draw.graph_facts import graph_of, graph_of_account
@@ -39,7 +41,7 @@ LAYER_VIEWS: dict[str, Callable[[RecurrentFacts], Drawn]] = {
 TRACE_VIEWS: dict[str, Callable[[TraceFacts], Drawn]] = {
     "gates": draw_gates, "states": draw_states, "saturation": draw_saturation, "gradients": draw_gradients,
 }  # fmt: skip
-VIEWS = (*LAYER_VIEWS, "graph", *TRACE_VIEWS, "training")
+VIEWS = (*LAYER_VIEWS, "graph", *TRACE_VIEWS, "training", "attribution")
 """Every view by name."""
 
 RANKDIRS = ("TB", "BT", "LR", "RL")
@@ -65,17 +67,19 @@ def draw(
 
     Views: of a recurrent layer "layer" (its units side by side), "unit" (one unit's dot products), "cell" (the gates),
     "unrolled" (over time) and "matrices" (the weights, to scale); of a model "graph"; of a trace, or of a layer or
-    model with x, "gates", "states", "saturation" and, with y, "gradients"; of a History "training".
+    model with x, "gates", "states", "saturation" and, with y, "gradients"; of a History "training"; of an
+    `Attribution` "attribution".
 
     Args:
-        obj: a model, a layer, a `LayerAccount`, a `Trace` or `LayerTrace`, a `History` or its dictionary.
+        obj: a model, a layer, a `LayerAccount`, a `Trace` or `LayerTrace`, a `History` or its
+            dictionary, an `Attribution`.
         view: which picture; default the first that suits.
         lang: "en", "zh" or "de"; default from the environment.
         x, y: data to trace, and the targets that gradients need.
         layer: of a model or trace the layer to draw: its name, its path, or itself.
         input_shape: of one sample, for a layer that is not built: (13, 5).
         mask: (T,), True where a step counts, for "unrolled".
-        sample: which sample of a trace is shown.
+        sample: which sample of a trace or an attribution is shown.
         unit: which unit "unit" shows.
         rankdir: which way a graph runs: "TB" (from the top down), "BT", "LR" or "RL".
         loss: for gradients of a model that is not compiled, or of a layer.
@@ -96,6 +100,10 @@ def draw(
     if isinstance(obj, History) or (isinstance(obj, Mapping) and not isinstance(obj, Trace)):
         view = _suiting(view, ("training",), "a History")
         drawn = draw_training(history_of(obj, words))
+    elif isinstance(obj, Attribution):
+        view = _suiting(view, ("attribution",), "an attribution")
+        _check_sample(sample, len(obj.outputs))
+        drawn = draw_attribution(obj, sample, words)
     elif isinstance(obj, Trace | LayerTrace):
         traced = _one_of(obj, layer)
         view = _suiting(view, trace_views(traced), "a trace" if _has_gradients(traced) else "a trace without gradients")
@@ -138,7 +146,7 @@ def layer_views(facts: RecurrentFacts | None) -> tuple[str, ...]:
     if facts is None:
         return ()
     gated = all(cell.account.gates for _name, _run, cell in facts.all_cells())
-    return tuple(name for name in LAYER_VIEWS if gated or name != "unit")
+    return tuple(name for name in LAYER_VIEWS if gated or name not in ("layer", "unit"))
 
 
 def _of_account(
@@ -342,6 +350,10 @@ def trace_views(traced: LayerTrace) -> tuple[str, ...]:
 
 def _trace_facts(traced: LayerTrace, sample: int, words: Words) -> TraceFacts:
     facts = TraceFacts(traced, sample, words)
-    if not 0 <= sample < facts.samples:
-        raise ValueError(f"draw(): sample is from 0 to {facts.samples - 1}; got {sample}.")
+    _check_sample(sample, facts.samples)
     return facts
+
+
+def _check_sample(sample: int, samples: int) -> None:
+    if not 0 <= sample < samples:
+        raise ValueError(f"draw(): sample is from 0 to {samples - 1}; got {sample}.")

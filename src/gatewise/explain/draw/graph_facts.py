@@ -11,6 +11,7 @@ from gatewise.explain.counting import account_as_it_is
 from gatewise.explain.walk import output_shape_of
 from gatewise.functional import Functional
 from gatewise.model import Model
+from gatewise.sequential import Sequential
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,11 @@ def graph_of_account(account: LayerAccount) -> GraphFacts:
 
 def _without_nodes(model: Any, account: LayerAccount) -> GraphFacts:
     """A model whose edges only a run would tell: its layers, as a chain if it is a Sequential."""
-    layers = list(getattr(model, "operations", None) or model.layers)
+    chain = isinstance(model, Sequential)
     boxes = []
-    for layer, inner in zip(layers, account.inside, strict=False):
+    for layer, inner in zip(model.layers if chain else model.sublayers(), account.inside, strict=True):
         shape = inner.output_shape if inner.output_shape is not None else output_shape_of(layer)
         boxes.append(_box(layer, inner, (1, 1), _shapes(inner.input_shape), _shapes(shape)))
-    chain = type(model).__name__ == "Sequential"
     return GraphFacts(account, tuple(boxes), _chain(len(boxes)) if chain else (), chain)
 
 

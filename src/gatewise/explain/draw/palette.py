@@ -102,12 +102,28 @@ _SHARES = ((255, 255, 255), (206, 221, 236), (131, 170, 208), (50, 107, 166), (1
 _SIGNED = ((255, 244, 190), (226, 200, 112), (158, 160, 152), (70, 104, 150), (10, 36, 80))
 
 
+_MORE = ((255, 255, 255), (198, 216, 234), (112, 156, 200), (27, 94, 155), (8, 42, 84))
+_LESS = ((255, 255, 255), (252, 221, 190), (240, 164, 98), (186, 84, 8), (98, 38, 0))
+
+
+def balance(place: float) -> str:
+    """The colour of a place from -1 to 1: white at 0, over blue to dark above, over orange to dark below.
+
+    In grey the two sides look alike: whoever draws with it marks one of them.
+    """
+    return _mixed(_MORE if place >= 0 else _LESS, abs(place))
+
+
 def shade(place: float, signed: bool = False) -> str:
     """The colour of a place from 0 to 1 in a range: always the darker, the larger the number, so it reads in grey too.
 
     `signed`: for numbers on both sides of 0, which is in the middle: from yellow over grey to blue.
     """
-    ramp = _SIGNED if signed else _SHARES
+    return _mixed(_SIGNED if signed else _SHARES, place)
+
+
+def _mixed(ramp: tuple[tuple[int, int, int], ...], place: float) -> str:
+    """The colour at a place from 0 to 1 along a ramp."""
     along = min(max(place, 0.0), 1.0) * (len(ramp) - 1)
     k = min(int(along), len(ramp) - 2)
     mixed = (round(a + (b - a) * (along - k)) for a, b in zip(ramp[k], ramp[k + 1], strict=True))

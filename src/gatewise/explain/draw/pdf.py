@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _POINTS = 0.75  # points to a CSS pixel
 _CHINESE = "STSong-Light"
-_TOKEN = re.compile(r"[MLCZ]|-?\d+(?:\.\d+)?")
+_TOKEN = re.compile(r"[MLCZhv]|-?\d+(?:\.\d+)?")
 
 
 def pdf_of(picture: Picture) -> bytes:
@@ -106,7 +106,7 @@ def _outline(page: Any, element: Element) -> Any:
             path.lineTo(*point)
         path.close()
     else:
-        for letter, numbers in _commands(a["d"]):
+        for letter, numbers in _absolute(a["d"]):
             {"M": path.moveTo, "L": path.lineTo, "C": path.curveTo, "Z": path.close}[letter](*numbers)
     return path
 
@@ -125,6 +125,19 @@ def _commands(d: str) -> Iterator[tuple[str, list[float]]]:
         yield letter, numbers
 
 
+def _absolute(d: str) -> Iterator[tuple[str, list[float]]]:
+    """The commands with h and v, which go to the side and down from where the path is, as L."""
+    x = y = 0.0
+    for letter, numbers in _commands(d):
+        if letter in "hv":
+            x, y = (x + numbers[0], y) if letter == "h" else (x, y + numbers[0])
+            yield "L", [x, y]
+            continue
+        if numbers:
+            x, y = numbers[-2:]
+        yield letter, numbers
+
+
 def _bounds(element: Element) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of a shape that has a pattern."""
     a = element.attributes
@@ -132,7 +145,7 @@ def _bounds(element: Element) -> tuple[float, float, float, float]:
         return a["x"], a["y"], a["x"] + a["width"], a["y"] + a["height"]
     if element.tag == "circle":
         return a["cx"] - a["r"], a["cy"] - a["r"], a["cx"] + a["r"], a["cy"] + a["r"]
-    pairs = [numbers[-2:] for _, numbers in _commands(a["d"]) if numbers]
+    pairs = [numbers[-2:] for _, numbers in _absolute(a["d"]) if numbers]
     xs, ys = [x for x, _ in pairs], [y for _, y in pairs]
     return min(xs), min(ys), max(xs), max(ys)
 

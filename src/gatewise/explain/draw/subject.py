@@ -26,6 +26,7 @@ class CellFacts:
         features: the numbers that enter at each step.
         units: the width of its gates; None if it has none.
         out: the numbers in h, which is what leaves at each step.
+        states: the names of its states.
         weights: {matrix: values}, as far as they are known.
     """
 
@@ -33,15 +34,12 @@ class CellFacts:
     features: int | None
     units: int | None
     out: int | None
+    states: tuple[str, ...] = ("h",)
     weights: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     @property
     def kind(self) -> str:
         return self.account.kind
-
-    @property
-    def states(self) -> tuple[str, ...]:
-        return STATES.get(self.kind, ("h",))
 
     def width_of(self, state: str) -> int | None:
         """The numbers in a state."""
@@ -166,7 +164,16 @@ def _cell(account: LayerAccount, cell: Any, features: int | None, outer: LayerAc
             value = getattr(cell, matrix.name, None)
             if value is not None and tuple(value.shape) == matrix.shape:
                 weights[matrix.name] = np.array(value)
-    return CellFacts(account, account.sizes.get("features", features), units, out, weights)
+    states = STATES.get(account.kind) or _names_of_states(account, outer)
+    return CellFacts(account, account.sizes.get("features", features), units, out, states, weights)
+
+
+def _names_of_states(account: LayerAccount, outer: LayerAccount | None) -> tuple[str, ...]:
+    """Names for the states of a cell of another kind: as many as its layer can give."""
+    count = max((len(form.shapes) - 1 for form in outer.forms), default=1) if outer is not None else 1
+    if account.cls.startswith("ConvLSTM"):
+        return ("h", "C")
+    return ("h",) if count == 1 else tuple(f"s{k + 1}" for k in range(count))
 
 
 def facts_of_weights(account: LayerAccount, words: Words, layer: Any = None) -> RecurrentFacts:

@@ -1,7 +1,7 @@
 """SVG as a tree of elements, and the tree as text: everything that a picture is made of, and nothing that runs.
 
 Only these tags are used, all coordinates are absolute and all properties are attributes, so that `pdf` can draw the
-same tree: svg, g, rect, line, circle, polygon, path (M, L, C, Z), text, title, desc, and patterns in defs.
+same tree: svg, g, rect, line, circle, polygon, path (M, L, C, Z; h and v), text, title, desc, and patterns in defs.
 """
 
 from __future__ import annotations
