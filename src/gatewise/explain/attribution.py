@@ -39,6 +39,7 @@ class Attribution:
         outputs, baseline_outputs: (N,), the output for x, and for the baseline.
         points: how many gradients along the line were taken.
         sequences: for each input whether its axis 1 is time.
+        classes: (N,), the class of each sample where each has one of its own; else None.
     """
 
     values: tuple[np.ndarray, ...]
@@ -49,6 +50,7 @@ class Attribution:
     baseline_outputs: np.ndarray
     points: int
     sequences: tuple[bool, ...]
+    classes: np.ndarray | None = None
 
     @property
     def gap(self) -> np.ndarray:
@@ -161,6 +163,7 @@ def attribute(
         np.concatenate([part.baseline_outputs for part in found]),
         max(part.points for part in found),
         tuple(v.ndim > 2 for v in values),
+        None if found[0].classes is None else np.concatenate([np.asarray(part.classes) for part in found]),
     )
 
 
@@ -172,6 +175,7 @@ class _Part:
     outputs: np.ndarray
     baseline_outputs: np.ndarray
     points: int
+    classes: np.ndarray | None
 
 
 def _of_rows(
@@ -183,7 +187,7 @@ def _of_rows(
     at_baseline, _ = run.at(rows, starts, 1, chosen, with_slopes=False)
     outputs, slopes = run.at(rows, ends, 1, chosen, with_slopes=method == "gradient_times_input")
     if slopes:
-        return _Part(_by_sample(run, slopes, ways, len(rows)), outputs, at_baseline, 1)
+        return _Part(_by_sample(run, slopes, ways, len(rows)), outputs, at_baseline, 1, chosen)
     difference = outputs - at_baseline
     allowed = tolerance * np.maximum(np.abs(difference), 1e-3 * np.abs(outputs).max())
     n = points or _FIRST_POINTS
@@ -191,7 +195,7 @@ def _of_rows(
         values = _by_sample(run, mean_slopes(run, rows, starts, ways, chosen, n), ways, len(rows))
         gap = np.abs(_totals(values) - difference)
         if points is not None or n >= _MOST_POINTS or (gap <= allowed).all():
-            return _Part(values, outputs, at_baseline, n)
+            return _Part(values, outputs, at_baseline, n, chosen)
         n *= 2
 
 
