@@ -36,8 +36,8 @@ export function choice(name, label, options, value, change) {
     h("input", { type: "radio", name, value: key, checked: key === value, onchange: () => change(key) }), h("span", null, text))));
 }
 
-const select = (label, options, value, change) => h("label", { class: "select" }, h("span", null, label),
-  h("select", { onchange: (event) => change(Number(event.target.value)) }, options.map((text, k) => h("option", { value: k, selected: k === value }, text))));
+const select = (key, options, value, change) => h("label", { class: "select" }, h("span", null, say(key)),
+  h("select", { "data-select": key, onchange: (event) => change(Number(event.target.value)) }, options.map((text, k) => h("option", { value: k, selected: k === value }, text))));
 
 export function controls(app, act) {
   const { state, data } = app, { view } = state, side = state.sides[view.side], at = `-${view.side}`;
@@ -70,9 +70,9 @@ function toyControls(side, act, at) {
 function modelControls(side, data, act) {
   const model = data.models[side.model], layer = model.layers[side.layer];
   return h("div", { class: "group" },
-    data.models.length > 1 ? select(say("model"), data.models.map((m) => m.name), side.model, (k) => act.side({ model: k, layer: 0, sample: 0 })) : null,
-    select(say("layer"), model.layers.map((l) => `${l.path} · ${l.kind}(${l.units})`), side.layer, (k) => act.side({ layer: k, sample: 0 })),
-    layer.samples ? select(say("sample"), Array.from({ length: layer.samples }, (_, k) => `${k + 1} / ${layer.samples_given}`), side.sample, (k) => act.side({ sample: k })) : null,
+    data.models.length > 1 ? select("model", data.models.map((m) => m.name), side.model, (k) => act.side({ model: k, layer: 0, sample: 0 })) : null,
+    select("layer", model.layers.map((l) => `${l.path} · ${l.kind}(${l.units})`), side.layer, (k) => act.side({ layer: k, sample: 0 })),
+    layer.samples ? select("sample", Array.from({ length: layer.samples }, (_, k) => `${k + 1} / ${layer.samples_given}`), side.sample, (k) => act.side({ sample: k })) : null,
     h("p", { class: "quiet" }, layer.samples ? say("real_trace") : say("no_data_yet")),
     layer.steps_given > layer.steps ? h("p", { class: "quiet" }, say("steps_cut", { shown: layer.steps, all: layer.steps_given })) : null,
     layer.plain ? null : h("p", { class: "quiet" }, say("no_sum")),

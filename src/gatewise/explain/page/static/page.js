@@ -10,6 +10,7 @@ import { figure } from "./parts.js";
 import { Player, playerBar } from "./player.js";
 import { layerPicture, sequencePicture } from "./sequence_picture.js";
 import { arithmeticOf, codeOf, countOf, layerCode, matricesOf, outputsOf, shapeText } from "./sizes.js";
+import { fittedRun } from "./sources.js";
 import { fromHash, phasesOf, shownOf, sound, toHash, unitOf } from "./state.js";
 import { tips } from "./tips.js";
 import { setLanguage, setTexts, say } from "./words.js";
@@ -129,15 +130,15 @@ const headline = ({ settings, layer }) => `${layer ? `${layer.path} · ` : ""}${
 
 function pictures(k) {
   const { state } = app, shownSide = app.shown[k], W = widthOf(state.view.compare), F = shownSide.settings.features, H = shownSide.settings.units;
-  const compare = state.view.compare, name = (key) => `${key}-${k}`;
+  const compare = state.view.compare, name = (key) => `${key}-${k}`, label = compare ? "AB"[k] : "";
   const steps = shownSide.settings.steps ?? shownSide.run.T;
   return h("div", { class: `side${compare && k === state.view.side ? " active" : ""}`, "data-side": k },
     compare ? h("h2", { class: "side-name" }, h("b", null, "AB"[k]), headline(shownSide)) : null,
-    figure(name("cell"), say("cell_title", { step: Math.min(state.view.t, shownSide.run.T - 1) + 1 }), compare ? null : say("cell_sentence", { F, H }), () => cellPicture(state, shownSide, W)),
-    figure(name("sequence"), say("sequence_title"), compare ? null : say("sequence_sentence", { T: steps }), () => sequencePicture(state, shownSide, W)),
-    figure(name("maps"), say("maps_title"), compare ? null : say(shownSide.layer?.samples ? "maps_real" : "maps_toy"), () => heatMaps(state, shownSide, k)),
-    figure(name("layer"), say("layer_title", { H }), compare ? null : say("layer_sentence", { H, F }), () => layerPicture(state, shownSide, W)),
-    figure(name("matrices"), say("matrices_title"), compare ? null : say("matrices_sentence"), () => matrices(state, shownSide, W, k)));
+    figure(name("cell"), label, say("cell_title", { step: Math.min(state.view.t, shownSide.run.T - 1) + 1 }), compare ? null : say("cell_sentence", { F, H }), () => cellPicture(state, shownSide, W)),
+    figure(name("sequence"), label, say("sequence_title"), compare ? null : say("sequence_sentence", { T: steps }), () => sequencePicture(state, shownSide, W)),
+    figure(name("maps"), label, say("maps_title"), compare ? null : say(shownSide.layer?.samples ? "maps_real" : "maps_toy"), () => heatMaps(state, shownSide, k)),
+    figure(name("layer"), label, say("layer_title", { H }), compare ? null : say("layer_sentence", { H, F }), () => layerPicture(state, shownSide, W)),
+    figure(name("matrices"), label, say("matrices_title"), compare ? null : say("matrices_sentence"), () => matrices(state, shownSide, W, k)));
 }
 
 // The width for a picture, in whole pixels; pictures are drawn at the size at which they are seen.
@@ -199,7 +200,7 @@ function tabKeys(event) {
 }
 
 function alongNumbers(event, list) {
-  const all = [...list.querySelectorAll("dd")], at = all.indexOf(event.target);
+  const all = [...list.querySelectorAll("button")], at = all.indexOf(event.target);
   event.preventDefault();
   all[Math.max(0, Math.min(all.length - 1, at + (event.key === "ArrowRight" ? 1 : -1)))].focus();
 }
@@ -240,7 +241,7 @@ function start() {
   new ResizeObserver(([entry]) => { app.width = entry.contentRect.width; redraw(); }).observe(place("pictures"));
   tips(sideOf);
   // For the console and for tests: the page's state and its arithmetic.
-  window.gatewise = { app, act, player, Run, madeOf, ACTIVATIONS, countOf, matricesOf, outputsOf, arithmeticOf, shapeText, codeOf: (settings) => codeOf(settings, say) };
+  window.gatewise = { app, act, player, Run, fittedRun, madeOf, ACTIVATIONS, countOf, matricesOf, outputsOf, arithmeticOf, shapeText, codeOf: (settings) => codeOf(settings, say) };
   redraw();
 }
 

@@ -56,9 +56,12 @@ export function sumCard(state, { run }, act, reached) {
     h("div", { id: "sum-panel", role: "tabpanel", tabindex: 0, "aria-labelledby": `tab-${chosen}` },
       h("p", { class: `gate-name ${inkOf(chosen)}` }, h("b", null, letterOf(chosen)), " ", say(`name_${run.cell.kind}_${chosen}`)),
       isShown(state, run, chosen, t) || reached !== null ? sumTable(run, chosen, unit, t, { reached }) : h("p", { class: "quiet" }, say("not_yet"))),
-    h("dl", { class: "now" }, names.map((name) => h("div", { class: inkOf(name) }, h("dt", null, `${letterOf(name)}${low(Math.min(j, run.size(name) - 1) + 1)}`),
-      h("dd", { "data-sum": `${name},${t},${Math.min(j, run.size(name) - 1)}`, tabindex: name === names[0] ? 0 : -1, role: "button" },
-        isShown(state, run, name, t) ? decimal(run.value(name, t, Math.min(j, run.size(name) - 1)), 4) : "·"))))]);
+    h("dl", { class: "now" }, names.map((name) => {
+      const place = Math.min(j, run.size(name) - 1);
+      return h("div", { class: inkOf(name) }, h("dt", null, `${letterOf(name)}${low(place + 1)}`),
+        h("dd", null, h("button", { type: "button", class: "value", "data-sum": `${name},${t},${place}`, tabindex: name === names[0] ? 0 : -1 },
+          isShown(state, run, name, t) ? decimal(run.value(name, t, place), 4) : "·")));
+    }))]);
 }
 
 export function codeCard({ settings }, act, copied) {

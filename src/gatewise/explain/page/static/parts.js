@@ -110,9 +110,9 @@ export function paint(canvas, rows, columns, scale, at) {
 }
 
 // A figure with its heading and a sentence.
-export function figure(key, title, sentence, content) {
-  return part("section", { class: `figure figure-${key}`, "aria-labelledby": `title-${key}` }, () => [
-    h("h3", { id: `title-${key}` }, title), sentence ? h("p", { class: "sentence" }, sentence) : null, content()]);
+export function figure(key, label, title, sentence, content) {
+  return part("section", { class: `figure figure-${key}`, "aria-label": label ? `${label}: ${title}` : title }, () => [
+    h("h3", null, title), sentence ? h("p", { class: "sentence" }, sentence) : null, content()]);
 }
 
 export function svg(width, height, label, ...content) {

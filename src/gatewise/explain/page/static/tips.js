@@ -8,7 +8,8 @@ import { decimal, low, say } from "./words.js";
 
 export function tips(sideOf) {
   const box = document.getElementById("tip");
-  const hide = () => { box.hidden = true; };
+  let focused = false; // a tip at what the keyboard is on stays while the page scrolls to it
+  const hide = () => { box.hidden = true; focused = false; };
 
   function show(content, x, y) {
     patch(box, content);
@@ -55,8 +56,9 @@ export function tips(sideOf) {
     if (!content) return hide();
     const place = event.target.getBoundingClientRect();
     show(content, place.left, place.bottom);
+    focused = true;
   });
   document.addEventListener("focusout", hide);
-  document.addEventListener("scroll", hide, { passive: true, capture: true });
+  document.addEventListener("scroll", () => { if (!focused) hide(); }, { passive: true, capture: true });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 }
