@@ -307,3 +307,23 @@ class TestRefusals:
         self.refuse(ValueError, "hold no floats, and no Embedding reads them", model, np.ones((N, 3), int), target=1)
         model = sequential(layers.GRU(2))
         self.refuse(ValueError, "it has 0 samples", model, np.zeros((0, T, F)))
+
+    def test_a_frozen_embedding_that_no_gradient_reaches(self):
+        i = gw.Input((T,), dtype="int32")
+        model = gw.Model(i, Words(trainable=False)(i))
+        message = "no gradient comes back to the Embedding 'embedding.*', which is frozen inside a `call`"
+        self.refuse(ValueError, message, model, tokens())
+
+    def test_within_itself(self):
+        inner = sequential(layers.GRU(2), layers.Dense(1))
+
+        class Asking(layers.Layer):
+            def call(self, inputs):
+                gw.attribute(inner, data(N, T, F))
+                return inputs * 1.0
+
+            def compute_output_shape(self, input_shape):
+                return input_shape
+
+        model = sequential(Asking(), layers.GRU(2))
+        self.refuse(RuntimeError, r"attribute\(\) was called from within a layer", model, data(N, T, F))
