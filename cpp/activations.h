@@ -2,9 +2,10 @@
 //
 // The idea: everything rests on one evaluation of exp. x = n ln2 + r with |r| <= ln2/2, and
 // exp(x) = s (1 + p), s = 2^n, p = expm1(r) by a polynomial. Keeping s and p apart lets exp(x) + 1 and
-// exp(x) - 1 be formed with a single rounding, so sigmoid and tanh are accurate to the last bit or two over
-// the whole range, also near zero. n is rounded by adding a large number whose low bits then *are* the
-// biased exponent of 2^n: one shift makes s. Results below the smallest normal number are zero.
+// exp(x) - 1 be formed with a single rounding, so sigmoid and tanh are exact to 2 to 3 units in the last
+// place over the whole range, also near zero (docs/accuracy.md); tanh is odd to the last bit. n is rounded by
+// adding a large number whose low bits then *are* the biased exponent of 2^n: one shift makes s. Results
+// below the smallest normal number are zero.
 //
 // A derivative is taken from the output y where that is possible, and its input z otherwise
 // (`derivative_needs_input`), so a forward pass keeps one array, not two.
@@ -26,7 +27,7 @@ struct ExpConstants<float> {
     static constexpr float kLog2E = 1.44269504088896341f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
     static constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
     static constexpr int kMantissa = 23, kBias = 127;
-    static constexpr float kLowest = -87.0f, kHighest = 88.72283f, kTanhEnd = 20.0f;
+    static constexpr float kLowest = -87.336f, kHighest = 88.72283f, kTanhEnd = 20.0f;
     static constexpr int kTerms = 5;  // expm1(r) = r + r^2 (c0 + c1 r + ...), relative error 1e-8
     static constexpr float kTerm[kTerms] = {0.5f, 0.16666577f, 0.041666555f, 0.0083630732f, 0.0013926176f};
 };
@@ -37,7 +38,7 @@ struct ExpConstants<double> {
     static constexpr double kLn2Low = 1.90821492927058770002e-10;
     static constexpr double kMagic = 6755399441055744.0;  // 1.5 * 2^52
     static constexpr int kMantissa = 52, kBias = 1023;
-    static constexpr double kLowest = -708.0, kHighest = 709.782712893384, kTanhEnd = 44.0;
+    static constexpr double kLowest = -708.396, kHighest = 709.782712893384, kTanhEnd = 44.0;
     static constexpr int kTerms = 10;  // relative error 2e-17
     static constexpr double kTerm[kTerms] = {0.50000000000000010211,     0.16666666666666667452,
                                              0.041666666666624161903,    0.0083333333333300644495,
@@ -46,18 +47,23 @@ struct ExpConstants<double> {
                                              2.7620075879983366586e-7,   2.5100375832561233664e-8};
 };
 
-// exp(x) = scale (1 + p); `shift` is added to the exponent of scale. x must be in range, or NaN.
+// What rounds x log2(e) to n and makes n the exponent of scale, to which `shift` is added.
+template <class T>
+GW_INLINE typename Simd<T>::V exponent_maker(int shift = 0) {
+    return broadcast(ExpConstants<T>::kMagic + T(ExpConstants<T>::kBias + shift));
+}
+
+// exp(x) = scale (1 + p). x must be in range, or NaN.
 template <class T>
 struct SplitExp {
     typename Simd<T>::V scale, p;
 };
 
 template <class T>
-GW_INLINE SplitExp<T> split_exp(typename Simd<T>::V x, int shift = 0) {
+GW_INLINE SplitExp<T> split_exp(typename Simd<T>::V x, typename Simd<T>::V magic) {
     using K = ExpConstants<T>;
     using V = typename Simd<T>::V;
     using I = typename Simd<T>::I;
-    const V magic = broadcast(K::kMagic + T(K::kBias + shift));
     const V rounded = fma(x, broadcast(K::kLog2E), magic);
     const V n = rounded - magic;
     const I exponent = (I)rounded << K::kMantissa;
@@ -73,9 +79,11 @@ template <class T, class V = typename Simd<T>::V>
 GW_INLINE V vexp(V x) {
     using K = ExpConstants<T>;
     const V clamped = at_most(broadcast(K::kHighest), at_least(broadcast(K::kLowest), x));
-    const SplitExp<T> e = split_exp<T>(clamped, -1);  // half the scale: 2^128 would overflow
-    V y = fma(e.scale, e.p, e.scale);
-    y = y + y;
+    // Half the scale where 2^128 would overflow; far above the smallest numbers where a product with the
+    // scale might fall below them.
+    const auto positive = x > V{};
+    const SplitExp<T> e = split_exp<T>(clamped, positive ? exponent_maker<T>(-1) : exponent_maker<T>(64));
+    V y = fma(e.scale, e.p, e.scale) * (positive ? broadcast(T(2)) : broadcast(T(0x1p-64)));
     y = x < broadcast(K::kLowest) ? V{} : y;
     return x > broadcast(K::kHighest) ? broadcast(T(INFINITY)) : y;
 }
@@ -84,7 +92,7 @@ template <class T, class V = typename Simd<T>::V>
 GW_INLINE V vexpm1(V x) {
     using K = ExpConstants<T>;
     const V clamped = at_most(broadcast(K::kHighest), at_least(broadcast(-K::kTanhEnd * 2), x));
-    const SplitExp<T> e = split_exp<T>(clamped, -1);
+    const SplitExp<T> e = split_exp<T>(clamped, exponent_maker<T>(-1));
     V y = fma(e.scale, e.p, e.scale - broadcast(T(0.5)));
     y = y + y;
     return x > broadcast(K::kHighest) ? broadcast(T(INFINITY)) : y;
@@ -93,21 +101,27 @@ GW_INLINE V vexpm1(V x) {
 template <class T, class V = typename Simd<T>::V>
 GW_INLINE V vsigmoid(V x) {
     const V lowest = broadcast(ExpConstants<T>::kLowest);
-    const SplitExp<T> e = split_exp<T>(at_least(lowest, -at_least(lowest, x)));
+    const SplitExp<T> e = split_exp<T>(at_least(lowest, -at_least(lowest, x)), exponent_maker<T>());
     const V one = broadcast(T(1));
     const V y = quotient(one, fma(e.scale, e.p, one + e.scale));
     return x < lowest ? V{} : y;
 }
 
+// With e = exp(-2 |x|): (1 - e) / (1 + e), and where that is above a half the more exact 1 - 2 e / (1 + e).
 template <class T, class V = typename Simd<T>::V>
 GW_INLINE V vtanh(V x) {
-    const V end = broadcast(ExpConstants<T>::kTanhEnd);
-    const V twice = at_most(end, at_least(-end, x + x));
-    const SplitExp<T> e = split_exp<T>(twice);
-    const V expm1 = fma(e.scale, e.p, e.scale - broadcast(T(1)));
-    const V y = quotient(expm1, expm1 + broadcast(T(2)));
-    // A result smaller than a float's normal numbers would lose bits in the quotient, and -0 its sign.
-    return absolute(x) < broadcast(T(1e-4) * T(sizeof(T) == 4 ? 1 : 1e-5)) ? x : y;
+    using I = typename Simd<T>::I;
+    const I sign = (I)broadcast(T(-0.0));
+    const V size = (V)((I)x & ~sign), one = broadcast(T(1));
+    const V low = (V)((size <= broadcast(T(0.55))) & (I)one);  // 1 there, otherwise 0
+    const SplitExp<T> e = split_exp<T>(
+        at_least(broadcast(-ExpConstants<T>::kTanhEnd), size * broadcast(T(-2))), exponent_maker<T>());
+    const V n = fma(e.scale, e.p, e.scale - low);  // e, or e - 1
+    const V q = quotient(n, n + (low + one));
+    const V y = (V)((I)fma(low - broadcast(T(2)), q, one - low) | ((I)x & sign));
+    // The steps of a quotient by AVX-512 may fall below the normal numbers where it does not.
+    if (GATEWISE_LEVEL == 2 && sizeof(T) == 4) return size < broadcast(T(1e-4)) ? x : y;
+    return y;
 }
 
 // The library's function on each lane; for what is rare in recurrent networks.

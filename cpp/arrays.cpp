@@ -43,6 +43,7 @@ std::string python_type(nb::handle value) {
 }
 
 std::string dtype_name(nb::handle array) {
+    if (!nb::hasattr(array, "dtype")) return "something of " + python_type(array);
     return nb::cast<std::string>(nb::steal(PyObject_Str(nb::object(array.attr("dtype")).ptr())));
 }
 
@@ -109,7 +110,7 @@ const ArrayInterface* interface_of(nb::handle value, nb::object& capsule) {
     const auto* found = capsule.is_valid()
                             ? static_cast<const ArrayInterface*>(PyCapsule_GetPointer(capsule.ptr(), nullptr))
                             : nullptr;
-    if (found && found->two == 2) return found;
+    if (found && found->two == 2 && found->rank >= 0) return found;
     PyErr_Clear();
     return nullptr;
 }
@@ -128,7 +129,7 @@ bool lies_well(const ArrayInterface& given) {
     return given.kind != 'f' || ((given.flags & usable) == usable && has_whole_strides(given));
 }
 
-Array described(const ArrayInterface& given, nb::handle value) {
+Array described(const ArrayInterface& given, nb::handle value, const nb::object& capsule) {
     Array array;
     array.data = static_cast<char*>(given.data);
     array.kind = given.kind;
@@ -146,6 +147,7 @@ Array described(const ArrayInterface& given, nb::handle value) {
     }
     if (next == 0) array.contiguous = true;
     array.keeper = nb::borrow(value);
+    if (!is_numpy_array(value)) array.description = capsule;
     return array;
 }
 
@@ -163,7 +165,7 @@ Array read_array(const char* function, const char* name, nb::handle value) {
         throw nb::value_error((std::string(function) + ": " + name + " has " + text_of(given->rank) +
                                " axes, more than the kernels take")
                                   .c_str());
-    if (lies_well(*given)) return described(*given, value);
+    if (lies_well(*given)) return described(*given, value, capsule);
     if ((given->flags & kNativeOrder) == 0)
         nb::raise_type_error(
             "%s: %s has foreign byte order; convert it with .astype(dtype.newbyteorder('='))", function,
@@ -174,7 +176,8 @@ Array read_array(const char* function, const char* name, nb::handle value) {
 Array read_in_place(nb::handle value) {
     nb::object capsule;
     const ArrayInterface* given = interface_of(value, capsule);
-    return given && given->rank <= kMostAxes && lies_well(*given) ? described(*given, value) : Array{};
+    return given && given->rank <= kMostAxes && lies_well(*given) ? described(*given, value, capsule)
+                                                                  : Array{};
 }
 
 void check_float(const char* function, FloatType& type, const char* name, const Array& array) {
@@ -199,7 +202,11 @@ Array read_floats(Axes& axes, FloatType& type, const char* name, nb::handle valu
     Array array = read_array(axes.function, name, value);
     check_float(axes.function, type, name, array);
     bind_shape(axes, name, array, pattern);
-    return last_axis_contiguous(array) ? array : copied(axes.function, name, value);
+    if (last_axis_contiguous(array)) return array;
+    array = copied(axes.function, name, value);
+    check_float(axes.function, type, name, array);  // whatever is no NumPy array may answer anew each time
+    bind_shape(axes, name, array, pattern);
+    return array;
 }
 
 Array read_mask(Axes& axes, nb::handle value) {

@@ -50,6 +50,7 @@ struct Array {
     bool writeable = false, contiguous = false;
     Index shape[kMostAxes] = {}, strides[kMostAxes] = {};  // strides in elements
     nb::object keeper;
+    nb::object description;  // where that is no NumPy array: its memory may live no longer than this
 
     explicit operator bool() const { return data != nullptr; }
     Index size() const {

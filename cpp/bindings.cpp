@@ -28,6 +28,14 @@ void set_threads_checked(long count) {
 
 }  // namespace
 
+nb::tuple read_tuple(const char* function, const char* name, nb::handle value, std::size_t least) {
+    if (!PyTuple_Check(value.ptr()) || static_cast<std::size_t>(PyTuple_Size(value.ptr())) < least)
+        throw nb::value_error((std::string(function) + ": " + name + " must be a tuple of at least " +
+                               std::to_string(least) + " items")
+                                  .c_str());
+    return nb::borrow<nb::tuple>(value);
+}
+
 void read_wants(const char* function, const char* expected, nb::handle value, int count, bool* wants) {
     const nb::object items = nb::steal(PySequence_Tuple(value.ptr()));
     if (!items.is_valid() || PyTuple_Size(items.ptr()) != count) {
@@ -47,6 +55,14 @@ NB_MODULE(_native, m) {
     using namespace gatewise;
     using namespace nb::literals;
     m.doc() = "Recurrent kernels in C++. Use them through gatewise.kernels, which documents them.";
+    // A value of another type where a tuple or a list holds it; arguments of functions are refused by name.
+    nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const nb::cast_error&) {
+            PyErr_SetString(PyExc_TypeError, "a value within an argument has a type that does not fit there");
+        }
+    });
     kernels();  // an unknown $GATEWISE_ISA is an error now, not in the first kernel
 
     define_lstm(m);

@@ -4,6 +4,11 @@
 #include <memory>
 #include <type_traits>
 
+#if defined(__GLIBC__)
+#    include <cxxabi.h>
+#    include <unistd.h>
+#endif
+
 #include "arrays.h"
 #include "instruction_sets.h"
 #include "memory.h"
@@ -14,6 +19,30 @@ namespace gatewise {
 
 constexpr double kFlopsWorthReleasing = 2e5;  // shorter calls keep the interpreter lock
 
+// Lets go of the interpreter lock. A thread that asks for it again when the interpreter has ended is made to
+// exit by older Pythons, which glibc does by unwinding the stack: no frame here allows that. It sleeps
+// instead until the process ends, as in Python 3.14.
+class WithoutLock {
+  public:
+    WithoutLock() : state_(PyEval_SaveThread()) {}
+    ~WithoutLock() {
+#if defined(__GLIBC__)
+        try {
+            PyEval_RestoreThread(state_);
+        } catch (const abi::__forced_unwind&) {
+            for (;;) pause();
+        }
+#else
+        PyEval_RestoreThread(state_);
+#endif
+    }
+    WithoutLock(const WithoutLock&) = delete;
+    WithoutLock& operator=(const WithoutLock&) = delete;
+
+  private:
+    PyThreadState* state_;
+};
+
 // Calls a kernel, without the interpreter lock where it will take a while.
 template <class F>
 void call_kernel(double flops, F kernel) {
@@ -21,7 +50,7 @@ void call_kernel(double flops, F kernel) {
         const SubnormalsAreZero mode;
         return kernel();
     }
-    const nb::gil_scoped_release released;
+    const WithoutLock released;
     const SubnormalsAreZero mode;
     kernel();
 }
@@ -64,6 +93,9 @@ inline void check_countable(const std::string& function, double rows, double col
     if (bytes > 4e18)
         throw nb::value_error((function + ": these sizes need more memory than there can be").c_str());
 }
+
+// A tuple of at least `least` items.
+nb::tuple read_tuple(const char* function, const char* name, nb::handle value, std::size_t least);
 
 // `count` booleans from a tuple; `expected` says in words what they are.
 void read_wants(const char* function, const char* expected, nb::handle value, int count, bool* wants);

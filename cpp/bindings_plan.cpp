@@ -86,7 +86,7 @@ double measure_fma_peak(double seconds, int threads, int item) {
     if (item != 4 && item != 8) throw nb::value_error("measure_fma_peak: an item has 4 or 8 bytes");
     const int wanted = threads ? threads : get_threads();
     const Kernels& k = kernels();
-    const nb::gil_scoped_release released;
+    const WithoutLock released;
     return item == 4 ? best_rate<float>(seconds, wanted, k.f32.multiply_adds)
                      : best_rate<double>(seconds, wanted, k.f64.multiply_adds);
 }

@@ -45,7 +45,7 @@ class StreamSteps {
         if (item != 4 && item != 8) throw nb::value_error("stream: an item has 4 or 8 bytes");
         Index width = features;
         for (nb::handle stage : stages) {
-            stages_.push_back(read_stage(nb::cast<nb::tuple>(stage), width));
+            stages_.push_back(read_stage(stage, width));
             width = stages_.back().width;
             widest_ = width > widest_ ? width : widest_;
             flops_ += batch * stages_.back().flops();
@@ -108,7 +108,8 @@ class StreamSteps {
 
     // ("masking", value), ("dense", units, activation) or (a recurrent layer's kind, units, activation,
     // recurrent_activation, states, zero_masked).
-    StreamStage read_stage(nb::tuple given, Index width) const {
+    StreamStage read_stage(nb::handle given_, Index width) const {
+        const nb::tuple given = read_tuple("stream", "stage", given_, 2);
         StreamStage stage;
         stage.kind = read_kind("stream", nb::cast<std::string>(given[0]));
         stage.width_in = stage.width = width;
@@ -119,6 +120,7 @@ class StreamSteps {
         }
         stage.width = nb::cast<Index>(given[1]);
         if (stage.width < 1) throw nb::value_error("stream: a layer must have at least one unit");
+        read_tuple("stream", "stage", given, stage.kind == Kind::dense ? 3 : 6);
         stage.activation = read_activation("stream", "activation", given[2]);
         if (stage.kind == Kind::dense) return stage;
         stage.recurrent_activation = read_activation("stream", "recurrent_activation", given[3]);

@@ -20,7 +20,7 @@ class Circumstances {
   public:
     // (running, traced, masks, watches, last_tick, structure_clock): see gatewise.chains.
     explicit Circumstances(nb::tuple given)
-        : running_(given[0]),
+        : running_(read_tuple("chain", "circumstances", given, 6)[0]),
           traced_(given[1]),
           masks_(given[2]),
           watches_(given[3]),
@@ -38,7 +38,7 @@ class Circumstances {
     bool ordinary() const {
         if (nb::object found = get(running_, training_name_); !is_false(found)) return false;
         if (nb::object found = get(traced_, values_name_); !found.is_none()) return false;
-        return PyObject_Size(watches_.ptr()) == 0 && PyObject_Size(get(masks_, entries_name_).ptr()) == 0;
+        return is_empty(watches_) && is_empty(get(masks_, entries_name_));
     }
     long long last_tick() const { return number_in(last_tick_, stamp_name_); }
     bool same_structure() const { return number_in(structure_, stamp_name_) == structure_stamp_; }
@@ -48,6 +48,11 @@ class Circumstances {
         nb::object found = nb::steal(PyObject_GetAttr(from.ptr(), name.ptr()));
         if (!found.is_valid()) nb::raise_python_error();
         return found;
+    }
+    static bool is_empty(const nb::object& value) {
+        const Py_ssize_t size = PyObject_Size(value.ptr());
+        if (size < 0) nb::raise_python_error();
+        return size == 0;
     }
     static bool is_false(const nb::object& value) { return value.is_none() || value.ptr() == Py_False; }
 
@@ -75,7 +80,7 @@ class Chain {
         out_rank_ = rank;
         Index width = features;
         for (nb::handle stage : stages) {
-            stages_.push_back(read_stage(nb::cast<nb::tuple>(stage), width));
+            stages_.push_back(read_stage(stage, width));
             const Stage& last = stages_.back();
             if (is_recurrent(last.kind) && out_rank_ != 3)
                 throw nb::value_error("chain: a recurrent layer needs time steps");
@@ -135,7 +140,8 @@ class Chain {
   private:
     // (kind, units, activation, softmax) of dense and activation stages;
     // (kind, units, activation, recurrent_activation, every_step, backwards, reset_after) of recurrent ones.
-    static Stage read_stage(nb::tuple given, Index width) {
+    static Stage read_stage(nb::handle given_, Index width) {
+        const nb::tuple given = read_tuple("chain", "stage", given_, 4);
         Stage stage;
         stage.kind = read_kind("chain", nb::cast<std::string>(given[0]));
         if (stage.kind == Kind::masking) throw nb::value_error("chain: a masking layer is no stage here");
@@ -147,6 +153,7 @@ class Chain {
             stage.softmax = nb::cast<bool>(given[3]);
             return stage;
         }
+        read_tuple("chain", "stage", given, 7);
         stage.recurrent_activation = read_activation("chain", "recurrent_activation", given[3]);
         stage.every_step = nb::cast<bool>(given[4]);
         stage.backwards = nb::cast<bool>(given[5]);

@@ -162,7 +162,7 @@ inline StageWeights read_weights(const char* function, const Stage& stage, int i
     if (stage.kind == Kind::masking || stage.kind == Kind::activation) return found;
     bool fits = true;
     if (stage.kind == Kind::dense) {
-        const nb::tuple pair = nb::cast<nb::tuple>(given);
+        const nb::tuple pair = read_tuple(function, "weights", given, 2);
         found.W = read_array(function, "W", pair[0]);
         if (!pair[1].is_none()) found.b = read_array(function, "b", pair[1]);
         const Array &W = found.W, &b = found.b;

@@ -43,7 +43,7 @@ class TrainingChain {
         : keeper_(chain), chain_(nb::cast<Chain&>(chain)), loss_(read_measure(loss)) {
         array_name_ = nb::steal(PyUnicode_InternFromString("array"));
         for (nb::handle pair : held) {
-            const nb::tuple two = nb::cast<nb::tuple>(pair);
+            const nb::tuple two = read_tuple("chain", "held", pair, 2);
             held_.push_back({nb::object(two[0]), nb::object(two[1])});
         }
         if (weights.size() != chain_.stages().size())
@@ -58,7 +58,7 @@ class TrainingChain {
             parameters_.push_back(p);
         }
         if (!trained) throw nb::value_error("chain: there is nothing to train");
-        for (nb::handle metric : metrics) metrics_.push_back(read_measure(nb::cast<nb::tuple>(metric)));
+        for (nb::handle metric : metrics) metrics_.push_back(read_measure(metric));
     }
 
     // The loss of a batch, its gradients where the optimizer reads them, and all means kept; with
@@ -122,7 +122,8 @@ class TrainingChain {
         nb::object variable, array;
     };
 
-    static Measure read_measure(nb::tuple given) {
+    static Measure read_measure(nb::handle given_) {
+        const nb::tuple given = read_tuple("chain", "measure", given_, 5);
         return {read_score("chain", nb::cast<std::string>(given[0]), nb::cast<double>(given[1]),
                            nb::cast<double>(given[2])),
                 RunningMean(given[3], given[4])};
@@ -130,8 +131,8 @@ class TrainingChain {
 
     StageParameters read_parameters(const Stage& s, nb::handle given) const {
         StageParameters p;
-        if (given.is_none()) return p;
-        const nb::tuple six = nb::cast<nb::tuple>(given);
+        if (s.kind == Kind::activation) return p;
+        const nb::tuple six = read_tuple("chain", "weights", given, 6);
         const Index columns = s.width * (is_recurrent(s.kind) ? facts(s.kind).gates : 1);
         const bool two_biases = s.kind == Kind::gru && s.reset_after;
         p.W = read_weight(six[0], s.width_in, columns);
@@ -140,6 +141,7 @@ class TrainingChain {
         p.dW = read_weight(six[3], s.width_in, columns, true);
         p.dU = read_weight(six[4], s.width, columns, true);
         p.db = read_weight(six[5], two_biases ? 2 : 0, columns, true);
+        if (!p.W || (is_recurrent(s.kind) && !p.U)) throw nb::value_error("chain: a stage lacks its weights");
         p.trained = p.dW || p.dU || p.db;
         return p;
     }
