@@ -56,9 +56,8 @@ def opened(browser, tmp_path):
 
 def calm(page):
     """Wait until everything is drawn."""
-    page.evaluate(
-        "new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 200))"
-    )
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.wait_for_function("() => gatewise.app.idle || gatewise.app.state.playing")
 
 
 def text_of(page, selector):
@@ -231,6 +230,10 @@ def test_a_number_tells_the_sum_that_made_it(opened):
     assert text_of(page, "#tip").startswith("C")
     page.hover('[data-matrix="0,recurrent_kernel"]')
     assert "recurrent_kernel, row" in text_of(page, "#tip")
+    page.hover(".card-count tbody td >> nth=1")
+    assert text_of(page, "#tip") == "5 × 40 = 200"
+    page.hover(".figure-cell-0 [data-gate=f] [data-text]")
+    assert text_of(page, "#tip") == "(5 + 10) × 10 + 10 = 160"
     page.keyboard.press("Escape")
     assert page.is_hidden("#tip")
     page.focus(".now button")
@@ -292,6 +295,17 @@ def test_a_fitted_model_and_its_data(opened):
     page.get_by_role("radio", name="made up").check(force=True)
     assert page.is_visible('[data-slider="units"]')
     assert page.evaluate("document.querySelectorAll('img').length") == 0
+
+
+def test_the_code_of_a_layer_that_keras_does_not_have(opened, tmp_path):
+    own = gw.Sequential([gw.Input((4, 3)), layers.LSTM(5, peephole=True, cell_clip=2.0, activation="relu")])
+    page = opened(gw.explore(own, lang="en"))
+    assert "cannot write out" in text_of(page, ".card-sum") and "195" in text_of(page, ".card-count")
+    script = tmp_path / "own.py"
+    script.write_text(text_of(page, "pre"))
+    (built,) = captured_models(script).models
+    assert built.count_params() == own.count_params() == 195
+    assert built.layers[0].get_config() == {**own.layers[0].get_config(), "name": built.layers[0].name}
 
 
 def test_two_models_side_by_side(opened):

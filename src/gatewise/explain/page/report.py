@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from gatewise import activations, tree
+from gatewise.arguments import describe
 from gatewise.explain import account
 from gatewise.explain.language import LANGUAGES, chosen_language
 from gatewise.explain.page.texts import page_texts
 from gatewise.explain.trace_data import LayerTrace
 from gatewise.explain.traced_cells import family
 from gatewise.explain.tracing import recurrent_places, trace
+from gatewise.layer import Layer
 from gatewise.version import __version__
 
 MOST_SAMPLES, MOST_STEPS = 16, 512
@@ -62,6 +64,8 @@ def model_data(model: Any, x: Any = None, name: str | None = None, stamp: int = 
         TypeError: for something that is not a layer.
         ValueError: for a model without recurrent layers that the page can show, or data that do not fit.
     """
+    if not isinstance(model, Layer):
+        raise TypeError(f"explore takes a model or a layer; got {describe(model)}.")
     given_samples = 0 if x is None else _length(x)
     found = None if x is None else trace(model, _few(x))
     layers = list(_traced_layers(found, given_samples)) if found is not None else list(_bare_layers(model))
@@ -140,7 +144,8 @@ def _layer_facts(path: str, layer: Any, cell: Any) -> dict[str, Any]:
     kind = family(cell)
     gate = getattr(cell, "recurrent_activation", cell.activation)
     names = [activations.serialize(cell.activation), activations.serialize(gate)]
-    odd = any(getattr(cell, option, None) for option in _ODD_OPTIONS) or cell.quantization is not None
+    odd = cell.quantization is not None or any(getattr(cell, name, None) for name in _ODD_OPTIONS)
+    own = {name: repr(getattr(cell, name)) for name in _ODD_OPTIONS if getattr(cell, name, None)}
     plain = not odd and all(isinstance(name, str) and name in PAGE_ACTIVATIONS for name in names)
     weights = _weights(cell)
     size = sum(variable.value.size for variable in cell._variables)
@@ -149,7 +154,8 @@ def _layer_facts(path: str, layer: Any, cell: Any) -> dict[str, Any]:
         "path": path, "kind": kind, "features": _features(cell), "units": cell.units,
         "out_units": projected or cell.units, "projection_units": projected or 0,
         "activation": names[0] if plain else "tanh", "recurrent_activation": names[1] if plain else "sigmoid",
-        "more_options": _more_options(names, kind), "reset_after": bool(getattr(cell, "reset_after", True)),
+        "more_options": _more_options(names, kind) | own, "own_options": list(own),
+        "reset_after": bool(getattr(cell, "reset_after", True)),
         "use_bias": bool(cell.use_bias), "reads_backwards": bool(layer.go_backwards),
         "return_sequences": bool(layer.return_sequences), "return_state": bool(layer.return_state),
         "bidirectional": False, "plain": plain, "weights": weights, "params": size,

@@ -130,7 +130,7 @@ def _counts(words: Words) -> dict[str, str]:
         "out_state": _("return_state=True: the last hidden state too."),
         "out_states_lstm": _("return_state=True: the last h and the last C too."),
         "code_title": _("The Keras code"),
-        "code_projection": _("projection_units is gatewise's; Keras has no such option"),
+        "code_own": _("{names}: options of gatewise that Keras does not have"),
         "code_count": _("{n} parameters"),
         "copy": _("Copy"),
         "copied": _("Copied"),

@@ -7,10 +7,18 @@ const clip = (v) => Math.min(1, Math.max(0, v));
 const sigmoid = (v) => 1 / (1 + Math.exp(-v));
 
 export const ACTIVATIONS = {
-  tanh: Math.tanh, sigmoid, linear: (v) => v, relu: (v) => Math.max(0, v), softsign: (v) => v / (1 + Math.abs(v)),
-  hard_sigmoid: (v) => clip(v / 6 + 0.5), hard_sigmoid_keras2: (v) => clip(0.2 * v + 0.5),
-  hard_tanh: (v) => Math.min(1, Math.max(-1, v)), softplus: (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v))),
-  elu: (v) => (v > 0 ? v : Math.expm1(v)), silu: (v) => v * sigmoid(v), exponential: Math.exp,
+  tanh: Math.tanh,
+  sigmoid,
+  linear: (v) => v,
+  relu: (v) => Math.max(0, v),
+  softsign: (v) => v / (1 + Math.abs(v)),
+  hard_sigmoid: (v) => clip(v / 6 + 0.5),
+  hard_sigmoid_keras2: (v) => clip(0.2 * v + 0.5),
+  hard_tanh: (v) => Math.min(1, Math.max(-1, v)),
+  softplus: (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v))),
+  elu: (v) => (v > 0 ? v : Math.expm1(v)),
+  silu: (v) => v * sigmoid(v),
+  exponential: Math.exp,
 };
 
 // columns: the gates in the order of the weights; order: in which a step computes them.
@@ -48,9 +56,15 @@ export class Run {
   }
 
   // The step at place `turn` of the way in which the cell reads; and the step read before t.
-  step(turn) { return this.cell.backwards ? this.T - 1 - turn : turn; }
-  before(t) { return this.cell.backwards ? t + 1 : t - 1; }
-  turn(t) { return this.cell.backwards ? this.T - 1 - t : t; }
+  step(turn) {
+    return this.cell.backwards ? this.T - 1 - turn : turn;
+  }
+  before(t) {
+    return this.cell.backwards ? t + 1 : t - 1;
+  }
+  turn(t) {
+    return this.cell.backwards ? this.T - 1 - t : t;
+  }
 
   value(name, t, j) {
     const key = name === "x" ? "input" : name;
@@ -58,8 +72,12 @@ export class Run {
     return this.values[key][t * this.size(key) + j];
   }
 
-  isKnown(t) { return this.turn(t) < this.done; }
-  isMasked(t) { return Boolean(this.mask) && t >= 0 && t < this.T && !this.mask[t]; }
+  isKnown(t) {
+    return this.turn(t) < this.done;
+  }
+  isMasked(t) {
+    return Boolean(this.mask) && t >= 0 && t < this.T && !this.mask[t];
+  }
 
   // Compute further steps, until the deadline (in the time of performance.now()) has passed; whether all are done.
   advance(deadline = Infinity) {
@@ -74,7 +92,12 @@ export class Run {
   compute(t) {
     const { cell } = this;
     const G = KINDS[cell.kind].columns.length;
-    this.work ??= { z: new Float64Array(G * cell.H), q: new Float64Array(cell.H), h: new Float64Array(cell.P), m: new Float64Array(cell.H) };
+    this.work ??= {
+      z: new Float64Array(G * cell.H),
+      q: new Float64Array(cell.H),
+      h: new Float64Array(cell.P),
+      m: new Float64Array(cell.H),
+    };
     for (let k = 0; k < cell.P; k += 1) this.work.h[k] = this.value("h", this.before(t), k);
     STEPS[cell.kind](this, t);
   }
@@ -99,11 +122,15 @@ const STEPS = {
   LSTM(run, t) {
     const { cell, values, work } = run;
     const H = cell.H;
-    const act = ACTIVATIONS[cell.activation], gate = ACTIVATIONS[cell.recurrentActivation];
+    const act = ACTIVATIONS[cell.activation],
+      gate = ACTIVATIONS[cell.recurrentActivation];
     sums(run, t, 4 * H);
     for (let j = 0; j < H; j += 1) {
       const at = t * H + j;
-      const i = gate(work.z[j]), f = gate(work.z[H + j]), g = act(work.z[2 * H + j]), o = gate(work.z[3 * H + j]);
+      const i = gate(work.z[j]),
+        f = gate(work.z[H + j]),
+        g = act(work.z[2 * H + j]),
+        o = gate(work.z[3 * H + j]);
       const c = f * run.value("c", run.before(t), j) + i * g;
       [values.i[at], values.f[at], values.g[at], values.o[at], values.c[at]] = [i, f, g, o, c];
       work.m[j] = o * act(c);
@@ -117,7 +144,8 @@ const STEPS = {
   GRU(run, t) {
     const { cell, values, work } = run;
     const H = cell.H;
-    const act = ACTIVATIONS[cell.activation], gate = ACTIVATIONS[cell.recurrentActivation];
+    const act = ACTIVATIONS[cell.activation],
+      gate = ACTIVATIONS[cell.recurrentActivation];
     sums(run, t, 2 * H);
     if (cell.b && cell.resetAfter) for (let n = 0; n < 2 * H; n += 1) work.z[n] += cell.b[3 * H + n];
     for (let j = 0; j < H; j += 1) {
@@ -162,7 +190,11 @@ export function madeOf(run, name, j, t) {
 function gateSum(run, name, j, t) {
   const { cell } = run;
   const { columns } = KINDS[cell.kind];
-  const G = columns.length, H = cell.H, g = columns.indexOf(name), GH = G * H, before = run.before(t);
+  const G = columns.length,
+    H = cell.H,
+    g = columns.indexOf(name),
+    GH = G * H,
+    before = run.before(t);
   const terms = [];
   const push = (term) => terms.push(term);
   for (let k = 0; k < cell.F; k += 1) push({ kind: "x", k, a: run.value("x", t, k), b: cell.W[k * GH + g * H + j] });
@@ -170,7 +202,12 @@ function gateSum(run, name, j, t) {
   const resetBefore = cell.kind === "GRU" && name === "g" && !cell.resetAfter;
   for (let k = 0; k < cell.P; k += 1) {
     const h = run.value("h", before, k);
-    recurrent.push({ kind: resetBefore ? "rh" : "h", k, a: resetBefore ? run.value("r", t, k) * h : h, b: cell.U[k * GH + g * H + j] });
+    recurrent.push({
+      kind: resetBefore ? "rh" : "h",
+      k,
+      a: resetBefore ? run.value("r", t, k) * h : h,
+      b: cell.U[k * GH + g * H + j],
+    });
   }
   let inner = null;
   if (cell.kind === "GRU" && name === "g" && cell.resetAfter) {
@@ -181,9 +218,21 @@ function gateSum(run, name, j, t) {
     recurrent.forEach(push);
   }
   if (cell.b) push({ kind: "b", k: 0, a: cell.b[g * H + j] });
-  if (cell.b && cell.kind === "GRU" && cell.resetAfter && name !== "g") push({ kind: "b", k: 1, a: cell.b[GH + g * H + j] });
-  const sum = total(terms), fn = activationName(cell, name);
-  return { name, unit: j, step: t, terms, sum, fn, inner, value: run.value(name, t, j), computed: ACTIVATIONS[fn](sum) };
+  if (cell.b && cell.kind === "GRU" && cell.resetAfter && name !== "g")
+    push({ kind: "b", k: 1, a: cell.b[GH + g * H + j] });
+  const sum = total(terms),
+    fn = activationName(cell, name);
+  return {
+    name,
+    unit: j,
+    step: t,
+    terms,
+    sum,
+    fn,
+    inner,
+    value: run.value(name, t, j),
+    computed: ACTIVATIONS[fn](sum),
+  };
 }
 
 function stateSum(run, name, j, t) {
@@ -192,11 +241,23 @@ function stateSum(run, name, j, t) {
   const past = (variable) => run.value(variable, run.before(t), j);
   const act = ACTIVATIONS[cell.activation];
   let terms;
-  if (name === "c") terms = [{ kind: "fc", k: j, a: at("f"), b: past("c") }, { kind: "ig", k: j, a: at("i"), b: at("g") }];
-  else if (cell.kind === "GRU") terms = [{ kind: "zh", k: j, a: at("z"), b: past("h") }, { kind: "zg", k: j, a: 1 - at("z"), b: at("g") }];
+  if (name === "c")
+    terms = [
+      { kind: "fc", k: j, a: at("f"), b: past("c") },
+      { kind: "ig", k: j, a: at("i"), b: at("g") },
+    ];
+  else if (cell.kind === "GRU")
+    terms = [
+      { kind: "zh", k: j, a: at("z"), b: past("h") },
+      { kind: "zg", k: j, a: 1 - at("z"), b: at("g") },
+    ];
   else if (cell.projection) {
-    terms = Array.from({ length: cell.H }, (_, k) => (
-      { kind: "m", k, a: run.value("o", t, k) * act(run.value("c", t, k)), b: cell.projection[k * cell.P + j] }));
+    terms = Array.from({ length: cell.H }, (_, k) => ({
+      kind: "m",
+      k,
+      a: run.value("o", t, k) * act(run.value("c", t, k)),
+      b: cell.projection[k * cell.P + j],
+    }));
   } else terms = [{ kind: "oc", k: j, a: at("o"), b: act(at("c")) }];
   const sum = total(terms);
   return { name, unit: j, step: t, terms, sum, fn: null, inner: null, value: at(name), computed: sum };

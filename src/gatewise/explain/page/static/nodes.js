@@ -5,7 +5,11 @@ const SVG = "http://www.w3.org/2000/svg";
 const PROPERTIES = new Set(["value", "checked", "disabled", "selected", "indeterminate"]);
 
 export function h(tag, attributes, ...children) {
-  return { tag, attributes: attributes ?? {}, children: children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false) };
+  return {
+    tag,
+    attributes: attributes ?? {},
+    children: children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false),
+  };
 }
 
 export function patch(parent, children) {
@@ -55,7 +59,8 @@ function update(element, node) {
 function set(element, name, value) {
   if (name === "key" || name === "after" || name === "own") return;
   if (name.startsWith("on")) element[name] = value;
-  else if (name === "style") for (const [property, text] of Object.entries(value ?? {})) element.style.setProperty(property, text);
+  else if (name === "style")
+    for (const [property, text] of Object.entries(value ?? {})) element.style.setProperty(property, text);
   else if (PROPERTIES.has(name)) element[name] = value ?? "";
   else if (value === null || value === undefined || value === false) element.removeAttribute(name);
   else element.setAttribute(name, value === true ? "" : value);
@@ -71,9 +76,12 @@ const near = new WeakMap();
 let observer = null;
 
 function watch(element) {
-  observer ??= new IntersectionObserver((entries) => {
-    for (const entry of entries) near.set(entry.target, entry.isIntersecting);
-  }, { rootMargin: "120px" });
+  observer ??= new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) near.set(entry.target, entry.isIntersecting);
+    },
+    { rootMargin: "120px" },
+  );
   if (!near.has(element)) {
     near.set(element, true);
     observer.observe(element);

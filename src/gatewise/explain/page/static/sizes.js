@@ -11,16 +11,30 @@ const SYMBOLS = { kernel: "W", recurrent_kernel: "U", bias: "b", projection_kern
 // them (layer.plain is false) as they are.
 export function matricesOf(s, layer = null) {
   if (layer && !layer.plain) {
-    return layer.matrices.map(([name, shape]) => ({ name, letter: SYMBOLS[name] ?? "", shape, letters: shape, count: shape.reduce((a, b) => a * b, 1) }));
+    return layer.matrices.map(([name, shape]) => ({
+      name,
+      letter: SYMBOLS[name] ?? "",
+      shape,
+      letters: shape,
+      count: shape.reduce((a, b) => a * b, 1),
+    }));
   }
-  const G = KINDS[s.kind].columns.length, H = s.units, P = outUnits(s), times = G > 1 ? G : "";
+  const G = KINDS[s.kind].columns.length,
+    H = s.units,
+    P = outUnits(s),
+    times = G > 1 ? G : "";
   const rows = [
     { name: "kernel", letter: "W", shape: [s.features, G * H], letters: ["F", `${times}H`] },
     { name: "recurrent_kernel", letter: "U", shape: [P, G * H], letters: [P === H ? "H" : "P", `${times}H`] },
   ];
   if (s.bias) {
     const two = s.kind === "GRU" && s.reset;
-    rows.push({ name: "bias", letter: "b", shape: two ? [2, G * H] : [G * H], letters: two ? ["2", `${times}H`] : [`${times}H`] });
+    rows.push({
+      name: "bias",
+      letter: "b",
+      shape: two ? [2, G * H] : [G * H],
+      letters: two ? ["2", `${times}H`] : [`${times}H`],
+    });
   }
   if (P !== H || (s.kind === "LSTM" && s.proj)) {
     rows.push({ name: "projection_kernel", letter: "P", shape: [H, P], letters: ["H", "P"] });
@@ -38,9 +52,16 @@ export function gateCount(s) {
   return (s.features + outUnits(s) + biases) * s.units;
 }
 
+// "(5 + 10) × 10 + 10 = 160"
+export function gateArithmetic(s) {
+  const H = s.units, bias = !s.bias ? "" : s.kind === "GRU" && s.reset ? ` + 2 × ${H}` : ` + ${H}`;
+  return `(${s.features} + ${outUnits(s)}) × ${H}${bias} = ${gateCount(s)}`;
+}
+
 // "4 × ((5 + 10) × 10 + 10)", in numbers or in letters; the count is its value.
 export function arithmeticOf(s, inLetters = false) {
-  const G = KINDS[s.kind].columns.length, projected = s.kind === "LSTM" && s.proj;
+  const G = KINDS[s.kind].columns.length,
+    projected = s.kind === "LSTM" && s.proj;
   const [F, H, P] = inLetters ? ["F", "H", projected ? "P" : "H"] : [s.features, s.units, outUnits(s)];
   const bias = !s.bias ? "" : s.kind === "GRU" && s.reset ? ` + 2 × ${H}` : ` + ${H}`;
   const gate = `(${F} + ${P}) × ${H}${bias}`;
@@ -53,7 +74,9 @@ export function arithmeticOf(s, inLetters = false) {
 
 // What the layer returns: [{name, shape}], N for the batch, T for any number of steps.
 export function outputsOf(s) {
-  const both = s.bi ? 2 : 1, P = outUnits(s), T = s.steps;
+  const both = s.bi ? 2 : 1,
+    P = outUnits(s),
+    T = s.steps;
   const outputs = [{ name: "output", shape: s.seq ? ["N", T, both * P] : ["N", both * P] }];
   if (!s.state) return outputs;
   for (let k = 0; k < both; k += 1) {
@@ -81,21 +104,23 @@ export function layerCode(s) {
   return s.bi ? `layers.Bidirectional(${layer})` : layer;
 }
 
-// A whole script; Keras has no projection, so with one the imports are gatewise's.
+// A whole script; with options that Keras does not have the imports are gatewise's.
 export function codeOf(s, words) {
-  const own = s.kind === "LSTM" && s.proj;
-  const name = own ? "gatewise" : "keras";
+  const own = [...(s.kind === "LSTM" && s.proj ? ["projection_units"] : []), ...(s.own ?? [])];
+  const name = own.length ? "gatewise" : "keras";
   const shape = `(${s.steps ?? "None"}, ${s.features})`;
   const lines = [];
-  if (own) lines.push(`# ${words("code_projection")}`);
+  if (own.length) lines.push(`# ${words("code_own", { names: own.join(", ") })}`);
   lines.push(`import ${name}`, `from ${name} import layers`, "");
   if (!s.state) {
     lines.push(`model = ${name}.Sequential([`, `    ${name}.Input(${shape}),`, `    ${layerCode(s)},`, "])");
   } else {
-    const names = outputsOf(s).map((output) => output.name.replace(" →", "_forward").replace(" ←", "_backward").toLowerCase());
+    const names = outputsOf(s).map((output) =>
+      output.name.replace(" →", "_forward").replace(" ←", "_backward").toLowerCase(),
+    );
     lines.push(`inputs = ${name}.Input(${shape})`, `${names.join(", ")} = ${layerCode(s)}(inputs)`);
     lines.push(`model = ${name}.Model(inputs, [${names.join(", ")}])`);
   }
-  lines.push("model.summary()", `# ${words("code_count", { n: countOf(s) })}`);
+  lines.push("model.summary()", `# ${words("code_count", { n: s.params ?? countOf(s) })}`);
   return `${lines.join("\n")}\n`;
 }

@@ -18,7 +18,11 @@ function normalTable(size) {
 
 // The same number for the same place, whatever the sizes are.
 function drawn(row, gate, unit, salt) {
-  let at = Math.imul(row + 1, 0x9e3779b1) ^ Math.imul(gate + 1, 0x85ebca6b) ^ Math.imul(unit + 1, 0xc2b2ae35) ^ Math.imul(salt + 1, 0x27d4eb2f);
+  let at =
+    Math.imul(row + 1, 0x9e3779b1) ^
+    Math.imul(gate + 1, 0x85ebca6b) ^
+    Math.imul(unit + 1, 0xc2b2ae35) ^
+    Math.imul(salt + 1, 0x27d4eb2f);
   at = Math.imul(at ^ (at >>> 15), 0x2c1b3c6d);
   return TABLE[((at ^ (at >>> 13)) >>> 0) & (TABLE.length - 1)];
 }
@@ -27,7 +31,11 @@ function drawn(row, gate, unit, salt) {
 const rowsDrawn = new Map();
 function drawnRow(row, gate, salt) {
   const key = (salt * 4 + gate) * 1024 + row;
-  if (!rowsDrawn.has(key)) rowsDrawn.set(key, Float32Array.from({ length: 512 }, (_, j) => drawn(row, gate, j, salt)));
+  if (!rowsDrawn.has(key))
+    rowsDrawn.set(
+      key,
+      Float32Array.from({ length: 512 }, (_, j) => drawn(row, gate, j, salt)),
+    );
   return rowsDrawn.get(key);
 }
 
@@ -45,11 +53,24 @@ function block(rows, G, H, scale, salt) {
 
 // The cell that the sliders describe.
 export function toyCell(s, backwards) {
-  const G = KINDS[s.kind].columns.length, H = s.units, P = outUnits(s), salt = backwards ? 10 : 0;
+  const G = KINDS[s.kind].columns.length,
+    H = s.units,
+    P = outUnits(s),
+    salt = backwards ? 10 : 0;
   const cell = {
-    kind: s.kind, F: s.features, H, P, activation: "tanh", recurrentActivation: "sigmoid", resetAfter: s.reset, backwards,
-    W: block(s.features, G, H, 1.1 / Math.sqrt(s.features), salt), U: block(P, G, H, 0.9 / Math.sqrt(P), salt + 1),
-    b: null, projection: null, plain: true,
+    kind: s.kind,
+    F: s.features,
+    H,
+    P,
+    activation: "tanh",
+    recurrentActivation: "sigmoid",
+    resetAfter: s.reset,
+    backwards,
+    W: block(s.features, G, H, 1.1 / Math.sqrt(s.features), salt),
+    U: block(P, G, H, 0.9 / Math.sqrt(P), salt + 1),
+    b: null,
+    projection: null,
+    plain: true,
   };
   if (s.bias) {
     const rows = s.kind === "GRU" && s.reset ? 2 : 1;
@@ -65,7 +86,8 @@ export function toyInput(F, T) {
   const x = new Float64Array(T * F);
   for (let t = 0; t < T; t += 1) {
     for (let k = 0; k < F; k += 1) {
-      x[t * F + k] = Math.sin((t + 1) * (0.55 + 0.37 * (k % 7)) + 1.3 * k) * (0.9 - 0.25 * (k % 3)) + 0.12 * drawn(t, k, 0, 7);
+      x[t * F + k] =
+        Math.sin((t + 1) * (0.55 + 0.37 * (k % 7)) + 1.3 * k) * (0.9 - 0.25 * (k % 3)) + 0.12 * drawn(t, k, 0, 7);
     }
   }
   return x;
@@ -87,17 +109,31 @@ export function numbers(array) {
 
 function fittedCell(layer) {
   return {
-    kind: layer.kind, F: layer.features, H: layer.units, P: layer.out_units, activation: layer.activation,
-    recurrentActivation: layer.recurrent_activation, resetAfter: layer.reset_after, backwards: layer.reads_backwards,
-    W: numbers(layer.weights?.kernel), U: numbers(layer.weights?.recurrent_kernel), b: numbers(layer.weights?.bias),
-    projection: numbers(layer.weights?.projection_kernel), plain: layer.plain,
-    others: layer.plain ? {} : Object.fromEntries(Object.entries(layer.weights ?? {}).map(([name, array]) => [name, numbers(array)])),
+    kind: layer.kind,
+    F: layer.features,
+    H: layer.units,
+    P: layer.out_units,
+    activation: layer.activation,
+    recurrentActivation: layer.recurrent_activation,
+    resetAfter: layer.reset_after,
+    backwards: layer.reads_backwards,
+    W: numbers(layer.weights?.kernel),
+    U: numbers(layer.weights?.recurrent_kernel),
+    b: numbers(layer.weights?.bias),
+    projection: numbers(layer.weights?.projection_kernel),
+    plain: layer.plain,
+    others: layer.plain
+      ? {}
+      : Object.fromEntries(Object.entries(layer.weights ?? {}).map(([name, array]) => [name, numbers(array)])),
   };
 }
 
 // The run of one sample that was traced.
 export function fittedRun(layer, sample) {
-  const cell = fittedCell(layer), T = layer.steps, values = {}, initial = {};
+  const cell = fittedCell(layer),
+    T = layer.steps,
+    values = {},
+    initial = {};
   for (const [name, array] of Object.entries(layer.trace)) {
     const size = array.shape[2];
     values[name] = numbers(array).subarray(sample * T * size, (sample + 1) * T * size);
@@ -112,8 +148,18 @@ export function fittedRun(layer, sample) {
 // The settings that a fitted layer amounts to, for counts, shapes and code.
 export function fittedSettings(layer) {
   return {
-    kind: layer.kind, features: layer.features, units: layer.units, steps: layer.steps_declared, seq: layer.return_sequences,
-    state: layer.return_state, bi: layer.bidirectional, bias: layer.use_bias, proj: layer.projection_units ?? 0,
-    reset: layer.reset_after, more: layer.more_options,
+    kind: layer.kind,
+    features: layer.features,
+    units: layer.units,
+    steps: layer.steps_declared,
+    seq: layer.return_sequences,
+    state: layer.return_state,
+    bi: layer.bidirectional,
+    bias: layer.use_bias,
+    proj: layer.projection_units ?? 0,
+    reset: layer.reset_after,
+    more: layer.more_options,
+    own: layer.own_options,
+    params: layer.params,
   };
 }

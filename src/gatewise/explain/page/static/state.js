@@ -4,14 +4,33 @@ import { KINDS, Run, sequenceOf } from "./cells.js";
 import { fittedRun, fittedSettings, toyCell, toyInput } from "./sources.js";
 
 export const LIMITS = { features: [1, 256], units: [1, 512], steps: [1, 200] };
-const SIDE = { kind: "LSTM", features: 5, units: 10, steps: 13, seq: false, state: false, bi: false, bias: true, proj: 0, reset: true,
-  model: -1, layer: 0, sample: 0, back: false };
+const SIDE = {
+  kind: "LSTM",
+  features: 5,
+  units: 10,
+  steps: 13,
+  seq: false,
+  state: false,
+  bi: false,
+  bias: true,
+  proj: 0,
+  reset: true,
+  model: -1,
+  layer: 0,
+  sample: 0,
+  back: false,
+};
 const VIEW = { t: 0, unit: 0, gate: "", compare: false, side: 0, theme: "auto", lang: "en", speed: 1 };
 
 export const initialSide = () => ({ ...SIDE });
 
 export function initialState(data) {
-  const state = { view: { ...VIEW, lang: data.lang ?? "en" }, sides: [initialSide(), { ...SIDE, kind: "GRU" }], phase: null, playing: false };
+  const state = {
+    view: { ...VIEW, lang: data.lang ?? "en" },
+    sides: [initialSide(), { ...SIDE, kind: "GRU" }],
+    phase: null,
+    playing: false,
+  };
   if (data.models.length) state.sides[0].model = 0;
   if (data.models.length > 1) Object.assign(state.sides[1], { model: 1 });
   if (data.start) Object.assign(state.sides[0], data.start);
@@ -28,23 +47,27 @@ function read(pairs, prefix, defaults, target) {
     const given = pairs.get(prefix + name);
     if (given === null) continue;
     if (typeof standard === "boolean") target[name] = given === "1";
-    else if (typeof standard === "number") { if (/^-?\d+(\.\d+)?$/.test(given)) target[name] = Number(given); }
-    else target[name] = given;
+    else if (typeof standard === "number") {
+      if (/^-?\d+(\.\d+)?$/.test(given)) target[name] = Number(given);
+    } else target[name] = given;
   }
 }
 
 export function toHash(state, data) {
-  const base = initialState(data), pairs = new URLSearchParams();
+  const base = initialState(data),
+    pairs = new URLSearchParams();
   for (const [name, value] of Object.entries(state.view)) if (value !== base.view[name]) pairs.set(name, text(value));
   state.sides.forEach((side, k) => {
     if (k && !state.view.compare) return;
-    for (const [name, value] of Object.entries(side)) if (value !== base.sides[k][name]) pairs.set(`${"ab"[k]}.${name}`, text(value));
+    for (const [name, value] of Object.entries(side))
+      if (value !== base.sides[k][name]) pairs.set(`${"ab"[k]}.${name}`, text(value));
   });
   return pairs.toString();
 }
 
 export function fromHash(hash, data) {
-  const state = initialState(data), pairs = new URLSearchParams(hash.replace(/^#/, ""));
+  const state = initialState(data),
+    pairs = new URLSearchParams(hash.replace(/^#/, ""));
   read(pairs, "", VIEW, state.view);
   state.sides.forEach((side, k) => {
     read(pairs, `${"ab"[k]}.`, SIDE, side);
@@ -86,17 +109,30 @@ export function shownOf(side, k, data) {
   const old = kept.get(k);
   if (old && old.key === key) return { ...old, settings: layer ? old.settings : side };
   const found = layer
-    ? { key, layer, model: data.models[side.model], settings: fittedSettings(layer), run: fittedRun(layer, side.sample) }
-    : { key, layer: null, model: null, settings: side, run: Run.fresh(toyCell(side, side.bi && side.back), toyInput(side.features, side.steps), side.steps) };
+    ? {
+        key,
+        layer,
+        model: data.models[side.model],
+        settings: fittedSettings(layer),
+        run: fittedRun(layer, side.sample),
+      }
+    : {
+        key,
+        layer: null,
+        model: null,
+        settings: side,
+        run: Run.fresh(toyCell(side, side.bi && side.back), toyInput(side.features, side.steps), side.steps),
+      };
   kept.set(k, found);
   return found;
 }
 
 const runKey = (s) => [s.kind, s.features, s.units, s.steps, s.bias, s.proj, s.reset, s.bi && s.back].join();
 
-
 // The moments of a step, and which of them are over at the state's phase.
-export function phasesOf(run) { return sequenceOf(run.cell.kind); }
+export function phasesOf(run) {
+  return sequenceOf(run.cell.kind);
+}
 
 export function isShown(state, run, name, t) {
   if (!run.isKnown(t) && t >= 0 && t < run.T) return false;

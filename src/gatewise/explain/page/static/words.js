@@ -4,7 +4,9 @@ let texts = {};
 let language = "en";
 let known = {};
 
-export function setTexts(all) { known = all; }
+export function setTexts(all) {
+  known = all;
+}
 
 export function setLanguage(lang) {
   language = known[lang] ? lang : "en";
@@ -49,7 +51,9 @@ export function shown(n, room, chosen = 0) {
   const first = Array.from({ length: Math.max(1, room - 2) }, (_, k) => k);
   if (chosen >= first.length && chosen < n - 1) {
     if (room < 5) return [chosen, null, n - 1];
-    return [...first.slice(0, -2), null, chosen, chosen === n - 2 ? undefined : null, n - 1].filter((k) => k !== undefined);
+    return [...first.slice(0, -2), null, chosen, chosen === n - 2 ? undefined : null, n - 1].filter(
+      (k) => k !== undefined,
+    );
   }
   return [...first, null, n - 1];
 }
