@@ -96,7 +96,11 @@ function gateBox({ state, run, settings, t, width, rows, narrow, live, boxes, bo
         { class: "facts" },
         h("text", { x: x + 9, y: bottom - 37 }, "W", sub(name), h("tspan", { dy: -3 }, ` (${cell.F}, ${cell.H})`)),
         h("text", { x: x + 9, y: bottom - 22 }, "U", sub(name), h("tspan", { dy: -3 }, ` (${P}, ${cell.H})`)),
-        h("text", { x: x + 9, y: bottom - 7, "data-text": gateArithmetic(settings) }, gateText(gateCount(settings), width)),
+        h(
+          "text",
+          { x: x + 9, y: bottom - 7, "data-text": gateArithmetic(settings) },
+          gateText(gateCount(settings), width),
+        ),
       );
   return h(
     "g",

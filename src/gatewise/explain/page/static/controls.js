@@ -10,13 +10,15 @@ const toPlace = (value, [low, high]) =>
 export const fromPlace = (place, [low, high]) =>
   high - low > 250 ? Math.round(low * (high / low) ** (place / 1000)) : place;
 
-function slider(name, value, limits, change) {
+// key: of the side, read again at each press, which may be faster than the drawing.
+function slider(name, side, key, limits, change) {
+  const value = side[key];
   const curved = limits[1] - limits[0] > 250,
     id = `slider-${name}`;
   const set = (wanted) => change(Math.min(limits[1], Math.max(limits[0], wanted)));
   const keys = (event) => {
     const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
-    const to = by ? value + by : { Home: limits[0], End: limits[1] }[event.key];
+    const to = by ? side[key] + by : { Home: limits[0], End: limits[1] }[event.key];
     if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     set(to);
@@ -155,9 +157,9 @@ function toyControls(side, act, at) {
       side.kind,
       change("kind"),
     ),
-    slider("features", side.features, LIMITS.features, change("features")),
-    slider("units", side.units, LIMITS.units, change("units")),
-    slider("steps", side.steps, LIMITS.steps, change("steps")),
+    slider("features", side, "features", LIMITS.features, change("features")),
+    slider("units", side, "units", LIMITS.units, change("units")),
+    slider("steps", side, "steps", LIMITS.steps, change("steps")),
     h(
       "div",
       { class: "toggles" },
@@ -175,7 +177,9 @@ function toyControls(side, act, at) {
           )
         : null,
     ),
-    side.kind === "LSTM" && side.proj ? slider("projection_units", side.proj, [1, side.units], change("proj")) : null,
+    side.kind === "LSTM" && side.proj
+      ? slider("projection_units", side, "proj", [1, side.units], change("proj"))
+      : null,
     side.bi
       ? choice(
           `way${at}`,

@@ -58,7 +58,8 @@ export const rowsOf = (state, run, size) => shown(size, ROOM, Math.min(unitOf(st
 export function numberList(state, run, { name, t, x, y, width, rows, showUnits = false }) {
   const chosen = unitOf(state, run),
     known = t < 0 || t >= run.T || isShown(state, run, name, t);
-  const idle = run.isMasked(t) && KINDS[run.cell.kind].columns.includes(name) && name !== "h"; // masked: no gate was computed
+  // At a masked step no gate was computed.
+  const idle = run.isMasked(t) && KINDS[run.cell.kind].columns.includes(name) && name !== "h";
   return h(
     "g",
     { class: `numbers ${inkOf(name)}${known ? "" : " waiting"}` },

@@ -7,6 +7,7 @@ import { letterOf } from "./parts.js";
 import { decimal, low, say } from "./words.js";
 
 const PHASE_SECONDS = 1.1;
+const SPEEDS = [0.5, 1, 2, 4];
 
 export class Player {
   constructor(app, redraw) {
@@ -112,6 +113,8 @@ export class Player {
   }
 }
 
+const momentClass = (phase, k) => (phase === null || k < phase ? "" : k === phase ? " current" : " waiting");
+
 export function playerBar(app, player, act) {
   const { state } = app,
     { run } = player,
@@ -160,7 +163,7 @@ export function playerBar(app, player, act) {
         h(
           "li",
           {
-            class: `ink-${name}${state.phase === k ? " current" : ""}${state.phase !== null && k > state.phase ? " waiting" : ""}`,
+            class: `ink-${name}${momentClass(state.phase, k)}`,
           },
           h(
             "button",
@@ -185,7 +188,7 @@ export function playerBar(app, player, act) {
       h(
         "select",
         { onchange: (event) => act.view({ speed: Number(event.target.value) }) },
-        [0.5, 1, 2, 4].map((speed) => h("option", { value: speed, selected: speed === state.view.speed }, `${speed}×`)),
+        SPEEDS.map((speed) => h("option", { value: speed, selected: speed === state.view.speed }, `${speed}×`)),
       ),
     ),
   );

@@ -1,5 +1,5 @@
-// The sequence: one cell used again at every step, states passed on, and which outputs the layer returns; and the layer:
-// its units side by side.
+// The sequence: one cell used again at every step, states passed on, and which outputs the layer returns; and the
+// layer: its units side by side.
 
 import { h } from "./nodes.js";
 import { inkOf, svg, wire } from "./parts.js";

@@ -54,7 +54,8 @@ export function gateCount(s) {
 
 // "(5 + 10) × 10 + 10 = 160"
 export function gateArithmetic(s) {
-  const H = s.units, bias = !s.bias ? "" : s.kind === "GRU" && s.reset ? ` + 2 × ${H}` : ` + ${H}`;
+  const H = s.units,
+    bias = !s.bias ? "" : s.kind === "GRU" && s.reset ? ` + 2 × ${H}` : ` + ${H}`;
   return `(${s.features} + ${outUnits(s)}) × ${H}${bias} = ${gateCount(s)}`;
 }
 

@@ -1,4 +1,5 @@
-// Where the numbers of a run come from: made-up weights and data that stay the same as sliders move, or a fitted model's.
+// Where the numbers of a run come from: made-up weights and data that stay the same as sliders move,
+// or a fitted model's.
 
 import { KINDS, Run } from "./cells.js";
 import { outUnits } from "./sizes.js";

@@ -45,7 +45,8 @@ export function count(number) {
 const LOW = "₀₁₂₃₄₅₆₇₈₉";
 export const low = (number) => String(number).replace(/\d/g, (digit) => LOW[digit]);
 
-// Which of `n` things to show in `room` places: all, or the first few, a gap (null) and the last; `chosen` is among them.
+// Which of `n` things to show in `room` places: all, or the first few, a gap (null) and the last; `chosen` is
+// among them.
 export function shown(n, room, chosen = 0) {
   if (n <= room) return Array.from({ length: n }, (_, k) => k);
   const first = Array.from({ length: Math.max(1, room - 2) }, (_, k) => k);
