@@ -102,9 +102,8 @@ static void lstm_backward(const LstmBackward<T>& in) {
     const Division division = divide_backward<T>(in, columns);
     const SequenceOrder order = N > 0 ? order_of(in, division, workspace) : SequenceOrder{};
     // dz of a unit takes the place of its gates once they are read; not where it lies in another order.
-    T* dz = in.consumes_gates && !order.sequences
-                ? const_cast<T*>(in.gates)
-                : (T*)workspace.take(sizeof(T) * (N * steps * columns + 1));
+    T* dz = in.consumes_gates && !order.sequences ? const_cast<T*>(in.gates)
+                                                  : (T*)workspace.take(sizeof(T) * (N * steps * columns + 1));
     if (N > 0) {
         LstmBackwardCell<T> cell(in, order, dz, workspace);
         Team team(division.threads);

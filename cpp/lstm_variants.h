@@ -29,6 +29,7 @@ struct LstmVariantUnits {
 template <class T, int G>
 struct LstmVariantCell {
     static constexpr int L = Simd<T>::kLanes;
+    static constexpr Index kTogether = 8;
     using V = typename Simd<T>::V;
 
     const LstmVariantForward<T>& in;
@@ -201,9 +202,13 @@ struct LstmVariantCell {
 
     // ---- layer normalisation ---------------------------------------------------------------------------
 
-    void finish_row(Index t, Index n) {
-        if (usual()) finish_normal(t, n, Activation::tanh, Activation::sigmoid);
-        else finish_normal(t, n, in.activation, in.recurrent_activation);
+    // Rows of a step, some at a time: while one waits for the sum of its lanes, the others go on.
+    void finish_rows(Index t, Range rows) {
+        for (Index n = rows.begin; n < rows.end; n += kTogether) {
+            const Range some = {n, min_of(n + kTogether, rows.end)};
+            if (usual()) finish_normal(t, some, Activation::tanh, Activation::sigmoid);
+            else finish_normal(t, some, in.activation, in.recurrent_activation);
+        }
     }
 
     const T* row_of_x(Index t, Index n) const {
@@ -211,21 +216,48 @@ struct LstmVariantCell {
         return input.projected ? input.projected + (n * in.sizes.T + t) * row : sums_x + n * row;
     }
 
-    __attribute__((always_inline)) inline void finish_normal(Index t, Index n, Activation a, Activation s) {
-        const Index H = in.sizes.H;
-        T* row = in.statistics ? in.statistics + (order.sequence(n) * in.sizes.T + t) * 4 : nullptr;
-        if (masked(n, t)) {
-            for (Index u = 0; u < H; u += L) {
-                skip_cell(t, n, u, min_of(L, H - u));
-                if (!in.sizes.projection) skip_output(t, n, u, min_of(L, H - u));
-            }
-            if (row) std::memset(row, 0, sizeof(T) * 4);
-            return;
-        }
+    __attribute__((always_inline)) inline void finish_normal(Index t, Range rows, Activation a,
+                                                             Activation s) {
         const T epsilon = T(in.options.epsilon);
+        const Index H = in.sizes.H;
+        RowStatistics<T> of_x[kTogether], of_h[kTogether], of_c[kTogether];
+        Index counted[kTogether], count = 0;
+        for (Index n = rows.begin; n < rows.end; ++n) {
+            if (masked(n, t)) skip_row(t, n);
+            else counted[count++] = n;
+        }
+        for (Index k = 0; k < count; ++k) {
+            of_x[k] = statistics_of<T, G>(row_of_x(t, counted[k]), H, epsilon);
+            of_h[k] = statistics_of<T, G>(sums_h + counted[k] * at.width * G, H, epsilon);
+        }
+        for (Index k = 0; k < count; ++k) gates_of_row(t, counted[k], of_x[k], of_h[k], a, s);
+        for (Index k = 0; k < count; ++k)
+            of_c[k] = statistics_of<T, 1>(cells + counted[k] * at.width, H, epsilon);
+        for (Index k = 0; k < count; ++k) {
+            outputs_of_row(t, counted[k], of_c[k], a);
+            if (!in.statistics) continue;
+            const T found[4] = {of_x[k].scale, of_h[k].scale, of_c[k].mean, of_c[k].scale};
+            std::memcpy(statistics_at(t, counted[k]), found, sizeof found);
+        }
+    }
+
+    T* statistics_at(Index t, Index n) const {
+        return in.statistics + (order.sequence(n) * in.sizes.T + t) * 4;
+    }
+
+    void skip_row(Index t, Index n) {
+        for (Index u = 0; u < in.sizes.H; u += L) {
+            skip_cell(t, n, u, min_of(L, in.sizes.H - u));
+            if (!in.sizes.projection) skip_output(t, n, u, min_of(L, in.sizes.H - u));
+        }
+        if (in.statistics) std::memset(statistics_at(t, n), 0, sizeof(T) * 4);
+    }
+
+    __attribute__((always_inline)) inline void gates_of_row(Index t, Index n, const RowStatistics<T>& of_x,
+                                                            const RowStatistics<T>& of_h, Activation a,
+                                                            Activation s) {
+        const Index H = in.sizes.H;
         const T *x = row_of_x(t, n), *h = sums_h + n * at.width * G;
-        const RowStatistics<T> of_x = statistics_of<T, G>(x, H, epsilon),
-                               of_h = statistics_of<T, G>(h, H, epsilon);
         T *cell = cells + n * at.width, *out = outs + n * at.width;
         for (Index u = 0; u < H; u += L) {
             const Index i = u * G, some = min_of(L, H - u);
@@ -244,14 +276,17 @@ struct LstmVariantCell {
             store(cell + u, first_lanes<T>(units.c, some));
             store(out + u, units.o);
         }
-        const RowStatistics<T> of_c = statistics_of<T, 1>(cell, H, epsilon);
+    }
+
+    __attribute__((always_inline)) inline void outputs_of_row(Index t, Index n, const RowStatistics<T>& of_c,
+                                                              Activation a) {
+        const Index H = in.sizes.H;
+        const T *cell = cells + n * at.width, *out = outs + n * at.width;
         for (Index u = 0; u < H; u += L) {
             const V scaled = fma(of_c.normal(load(cell + u)), load(part(at.cell_gain) + u),
                                  load(part(at.cell_offset) + u));
             put_unprojected(t, n, u, min_of(L, H - u), load(out + u) * activate<T>(a, scaled));
         }
-        const T found[4] = {of_x.scale, of_h.scale, of_c.mean, of_c.scale};
-        if (row) std::memcpy(row, found, sizeof found);
     }
 
     // ---- before and between steps ----------------------------------------------------------------------
@@ -288,103 +323,6 @@ struct LstmVariantCell {
         }
     }
 };
-
-// x W or h U alone, left for the arithmetic that needs whole rows of them.
-template <class T, int G>
-struct LstmVariantSums {
-    static constexpr int L = Simd<T>::kLanes;
-    LstmVariantCell<T, G>& cell;
-    bool of_x;
-
-    Index columns(Index) const { return G; }
-    Index depth() const { return cell.depth(); }
-    Index active_rows(Index t, Range rows) const { return cell.active_rows(t, rows); }
-    const T* panel(Index p) const { return cell.panel(p); }
-    TileWork<T> work(Index t, Index n, Index p) const {
-        return {{of_x ? cell.input.segment(t, n, panel(p)) : cell.of_h(t, n, p), {}},
-                1,
-                depth() * G * L,
-                cell.zeros,
-                0,
-                0};
-    }
-    void epilogue(Index, Index n, Index rows, Index p, const T* sums) const {
-        T* to = (of_x ? cell.sums_x : cell.sums_h) + n * cell.at.width * G + p * G * L;
-        for (Index r = 0; r < rows; ++r)
-            std::memcpy(to + r * cell.at.width * G, sums + r * G * L, sizeof(T) * G * L);
-    }
-};
-
-// m times the projection.
-template <class T, int G>
-struct LstmVariantProjection {
-    static constexpr int L = Simd<T>::kLanes;
-    LstmVariantCell<T, G>& cell;
-
-    Index columns(Index p) const { return min_of(kMostColumns, cell.at.out_width / L - p * kMostColumns); }
-    Index depth() const { return cell.in.sizes.H; }
-    Index active_rows(Index t, Range rows) const { return cell.active_rows(t, rows); }
-    const T* panel(Index p) const { return cell.part(cell.at.projection) + p * depth() * kMostColumns * L; }
-    TileWork<T> work(Index, Index n, Index p) const {
-        const Segment<T> of_m = {cell.unprojected + n * cell.at.width, cell.at.width, 1, depth(), panel(p)};
-        return {{of_m, {}}, 1, depth() * kMostColumns * L, cell.zeros, 0, 0};
-    }
-    void epilogue(Index t, Index n0, Index rows, Index p, const T* sums) const {
-        for (Index n = n0; n < n0 + rows; ++n)
-            for (Index c = 0; c < columns(p); ++c, sums += L) {
-                const Index u = (p * kMostColumns + c) * L, some = min_of(L, cell.in.sizes.P - u);
-                if (cell.masked(n, t)) cell.skip_output(t, n, u, some);
-                else cell.put_output(t, n, u, some, load(sums));
-            }
-    }
-};
-
-template <class T, int G>
-static void run_lstm_variant(const LstmVariantForward<T>& in) {
-    const LstmVariantSizes& s = in.sizes;
-    const LstmVariantLayout<T> at(s);
-    const Index blocks = blocks_of<T>(s.H),
-                out_panels = ceil_div(at.out_width, kMostColumns * Simd<T>::kLanes);
-    const double products = double(G) * (s.F + s.P + 16) + (s.projection ? s.P : 0);
-    const Division division = divide_recurrence(s.N, s.T, blocks, 2.0 * s.N * at.width * products,
-                                                (Index)(sizeof(T) * at.width * products));
-    Team team(division.threads);
-    Workspace workspace;
-    const SequenceOrder order = sequence_order(in.mask, s.N, s.T, division, workspace);
-    LstmVariantCell<T, G> cell = {in, at, order, {in.x, in.x_dropout, s.N, s.T, s.F, order}, nullptr, {}};
-    cell.take(workspace);
-    cell.start();
-    LstmVariantSums<T, G> of_x = {cell, true}, of_h = {cell, false};
-    LstmVariantProjection<T, G> projection = {cell};
-    auto part = [&](int member) {
-        const Shares mine(team, member, division.by_units, s.N);
-        const Range p = mine.panels(blocks), whole = mine.whole_rows();
-        cell.input.prepare(cell, p.begin, p.end, blocks);
-        for (Index t = 0; t < s.T; ++t) {
-            if (cell.input.begin_step(t, {whole.begin, cell.active_rows(t, whole)})) mine.wait();
-            if (s.layer_norm) {
-                if (cell.sums_x) mine.run<T>(of_x, t, blocks);
-                mine.run<T>(of_h, t, blocks);
-                mine.wait();
-                for (Index n = whole.begin; n < whole.end; ++n) cell.finish_row(t, n);
-            } else {
-                mine.run<T>(cell, t, blocks);
-            }
-            mine.wait();
-            if (!s.projection) continue;
-            mine.run<T>(projection, t, out_panels);
-            mine.wait();
-        }
-    };
-    run_team(team, part);
-}
-
-template <class T>
-static void lstm_variant_forward(const LstmVariantForward<T>& in) {
-    if (in.sizes.N == 0) return;
-    if (in.sizes.G == 4) run_lstm_variant<T, 4>(in);
-    else run_lstm_variant<T, 3>(in);
-}
 
 }  // namespace GATEWISE_ISA
 }  // namespace gatewise

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "lstm_variants_backward_cell.h"
+#include "lstm_variants_forward.h"
 
 namespace gatewise {
 namespace GATEWISE_ISA {
@@ -40,7 +41,7 @@ static void run_lstm_variant_back(LstmVariantBackwardCell<T, G>& cell, Division 
                 mine.wait();
             }
             if (!s.layer_norm) continue;
-            for (Index n = whole.begin; n < whole.end; ++n) cell.finish_row(step, n);
+            cell.finish_rows(step, whole);
             mine.wait();
         }
     };

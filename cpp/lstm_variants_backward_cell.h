@@ -15,6 +15,7 @@ namespace GATEWISE_ISA {
 template <class T, int G>
 struct LstmVariantBackwardCell {
     static constexpr int L = Simd<T>::kLanes;
+    static constexpr Index kTogether = 8;
     using V = typename Simd<T>::V;
 
     const LstmVariantBackward<T>& in;
@@ -24,10 +25,10 @@ struct LstmVariantBackwardCell {
     T* zeros = nullptr;
     // Sequences in order: (N, T, G H), of x W and of h U; without layer normalisation both are dz.
     T *dz_x = nullptr, *dz_h = nullptr;
-    T* dz = nullptr;     // under layer normalisation only of the step at hand, (N, G H)
-    T* d_out = nullptr;  // (N, T, P), sequences in order: of m projection
-    T* dc_state = nullptr;               // (N, width)
-    T* dh_kept = nullptr;                // (N, out_width): what of dh goes straight to the step before
+    T* dz = nullptr;        // under layer normalisation only of the step at hand, (N, G H)
+    T* d_out = nullptr;     // (N, T, P), sequences in order: of m projection
+    T* dc_state = nullptr;  // (N, width)
+    T* dh_kept = nullptr;   // (N, out_width): what of dh goes straight to the step before
     T *dm = nullptr, *y = nullptr, *e = nullptr;  // (N, width) each, under layer normalisation
     // Sums over a sequence's steps, (N, ...) each; null where not wanted.
     T *sum_peephole = nullptr, *sum_kernel_gain = nullptr, *sum_recurrent_gain = nullptr, *sum_bias = nullptr;
@@ -194,21 +195,57 @@ struct LstmVariantBackwardCell {
 
     // ---- layer normalisation --------------------------------------------------------------------------
 
-    void finish_row(Index step, Index n) {
-        if (masked(n, time(step))) {
-            for (Index u = 0; u < in.sizes.H; u += L) skip(step, n, u, min_of(L, in.sizes.H - u));
-            return;
+    struct Means {
+        T mean, normal;  // of d, and of d times the normal values
+    };
+
+    // Rows of a step, some at a time: while one waits for the sum of its lanes, the others go on.
+    void finish_rows(Index step, Range rows) {
+        for (Index n = rows.begin; n < rows.end; n += kTogether) {
+            const Range some = {n, min_of(n + kTogether, rows.end)};
+            if (usual()) normal_back(step, some, Activation::tanh, Activation::sigmoid);
+            else normal_back(step, some, in.activation, in.recurrent_activation);
         }
-        if (usual()) normal_cell_back(step, n, Activation::tanh, Activation::sigmoid);
-        else normal_cell_back(step, n, in.activation, in.recurrent_activation);
-        sums_back(n, time(step));
     }
 
-    __attribute__((always_inline)) inline void normal_cell_back(Index step, Index n, Activation a,
-                                                                Activation s) {
-        const Index H = in.sizes.H, t = time(step);
+    __attribute__((always_inline)) inline void normal_back(Index step, Range rows, Activation a,
+                                                           Activation s) {
+        Means means[kTogether], of_x[kTogether], of_h[kTogether];
+        Index counted[kTogether], count = 0;
+        const Index t = time(step);
+        for (Index n = rows.begin; n < rows.end; ++n) {
+            if (!masked(n, t)) counted[count++] = n;
+            else
+                for (Index u = 0; u < in.sizes.H; u += L) skip(step, n, u, min_of(L, in.sizes.H - u));
+        }
+        for (Index k = 0; k < count; ++k) means[k] = output_back(counted[k], t, a);
+        for (Index k = 0; k < count; ++k) units_back(step, counted[k], means[k], a, s);
+        for (Index k = 0; k < count; ++k) {
+            const Index n = counted[k], length = gates_depth();
+            of_x[k] = means_of(n, row(in.normal_x, n, t, length), in.weights.kernel_gain, sum_kernel_gain,
+                               sum_bias);
+            of_h[k] = means_of(n, row(in.normal_h, n, t, length), in.weights.recurrent_gain,
+                               sum_recurrent_gain, nullptr);
+        }
+        for (Index k = 0; k < count; ++k) {
+            const Index n = counted[k], length = gates_depth();
+            const T* scales = row(in.statistics, n, t, 4);
+            sums_back(n, row(in.normal_x, n, t, length), in.weights.kernel_gain, of_x[k], scales[0],
+                      placed(dz_x, n, t, length));
+            sums_back(n, row(in.normal_h, n, t, length), in.weights.recurrent_gain, of_h[k], scales[1],
+                      placed(dz_h, n, t, length));
+        }
+    }
+
+    RowStatistics<T> statistics_of_c(Index n, Index t) const {
         const T* found = row(in.statistics, n, t, 4);
-        const RowStatistics<T> of_c = {found[2], found[3]};
+        return {found[2], found[3]};
+    }
+
+    // Leaves a(...) of the normalised cell in y and what comes back to that cell in e.
+    __attribute__((always_inline)) inline Means output_back(Index n, Index t, Activation a) {
+        const Index H = in.sizes.H;
+        const RowStatistics<T> of_c = statistics_of_c(n, t);
         V sum = {}, sum_normal = {};
         for (Index u = 0; u < H; u += L) {
             const Index some = min_of(L, H - u), k = n * width + u;
@@ -224,34 +261,31 @@ struct LstmVariantBackwardCell {
             if (sum_cell_gain) sum_up(sum_cell_gain + k, d, normal);
             if (sum_cell_offset) sum_up(sum_cell_offset + k, d, broadcast(T(1)));
         }
-        const T mean = sum_of_lanes<T>(sum) / H, mean_normal = sum_of_lanes<T>(sum_normal) / H;
+        return {sum_of_lanes<T>(sum) / H, sum_of_lanes<T>(sum_normal) / H};
+    }
+
+    __attribute__((always_inline)) inline void units_back(Index step, Index n, const Means& means,
+                                                          Activation a, Activation s) {
+        const Index H = in.sizes.H, t = time(step);
+        const RowStatistics<T> of_c = statistics_of_c(n, t);
         for (Index u = 0; u < H; u += L) {
             const Index k = n * width + u;
             const V normal = of_c.normal(candidate(n, t, u, min_of(L, H - u)));
-            const V dc = normal_back(load(e + k), normal, mean, mean_normal, of_c.scale);
+            const V dc = through_normal(load(e + k), normal, means, of_c.scale);
             unit_back(step, n, u, load(dm + k), load(y + k), dc, a, s);
         }
     }
 
-    static V normal_back(V d, V normal, T mean, T mean_normal, T scale) {
-        return broadcast(scale) * (d - broadcast(mean) - normal * broadcast(mean_normal));
+    static V through_normal(V d, V normal, const Means& means, T scale) {
+        return broadcast(scale) * (d - broadcast(means.mean) - normal * broadcast(means.normal));
     }
 
-    // From dz to the gradients of x W and h U.
-    void sums_back(Index n, Index t) {
+    // Of dz times a gain; adds up the gain's own gradient, and the bias's, where they are wanted.
+    Means means_of(Index n, const T* normal, const T* gain, T* sum_gain, T* sum_dz) const {
         const Index count = gates_depth();
-        const T *d = dz_row(n, t), *scales = row(in.statistics, n, t, 4);
-        one_sum_back(d, row(in.normal_x, n, t, count), in.weights.kernel_gain, scales[0],
-                     placed(dz_x, n, t, count), sum_kernel_gain ? sum_kernel_gain + n * width * G : nullptr);
-        one_sum_back(d, row(in.normal_h, n, t, count), in.weights.recurrent_gain, scales[1],
-                     placed(dz_h, n, t, count),
-                     sum_recurrent_gain ? sum_recurrent_gain + n * width * G : nullptr);
-        for (Index k = 0; sum_bias && k < count; k += L)
-            sum_up(sum_bias + n * width * G + k, load_first(d + k, count - k), broadcast(T(1)));
-    }
-
-    void one_sum_back(const T* d, const T* normal, const T* gain, T scale, T* to, T* sum_gain) const {
-        const Index count = gates_depth();
+        const T* d = dz + n * count;
+        T* to_bias = sum_dz ? sum_dz + n * width * G : nullptr;
+        T* to_gain = sum_gain ? sum_gain + n * width * G : nullptr;
         V sums[2] = {}, sums_normal[2] = {};
         for (Index k = 0; k < count; k += L) {
             const Index some = min_of(L, count - k), way = k / L % 2;
@@ -259,15 +293,21 @@ struct LstmVariantBackwardCell {
             const V scaled = part * load_first(gain + k, some);
             sums[way] += scaled;
             sums_normal[way] = fma(scaled, value, sums_normal[way]);
-            if (sum_gain) sum_up(sum_gain + k, part, value);
+            if (to_gain) sum_up(to_gain + k, part, value);
+            if (to_bias) sum_up(to_bias + k, part, broadcast(T(1)));
         }
-        const T mean = sum_of_lanes<T>(sums[0] + sums[1]) / count,
-                mean_normal = sum_of_lanes<T>(sums_normal[0] + sums_normal[1]) / count;
+        return {sum_of_lanes<T>(sums[0] + sums[1]) / count,
+                sum_of_lanes<T>(sums_normal[0] + sums_normal[1]) / count};
+    }
+
+    // From dz to the gradient of x W or of h U.
+    void sums_back(Index n, const T* normal, const T* gain, const Means& means, T scale, T* to) const {
+        const Index count = gates_depth();
+        const T* d = dz + n * count;
         for (Index k = 0; k < count; k += L) {
             const Index some = min_of(L, count - k);
             const V scaled = load_first(d + k, some) * load_first(gain + k, some);
-            store_first(to + k, normal_back(scaled, load_first(normal + k, some), mean, mean_normal, scale),
-                        some);
+            store_first(to + k, through_normal(scaled, load_first(normal + k, some), means, scale), some);
         }
     }
 
@@ -309,7 +349,8 @@ struct LstmVariantBackwardCell {
         if (!to) return;
         for (Index u = 0; u < count; u += L) {
             V total = {};
-            for (Index n = 0; n < in.sizes.N; ++n) total += load_first(sums + order.place(n) * stride + u, count - u);
+            for (Index n = 0; n < in.sizes.N; ++n)
+                total += load_first(sums + order.place(n) * stride + u, count - u);
             store_first(to + u, total, count - u);
         }
     }
@@ -324,7 +365,8 @@ struct LstmVariantBackwardCell {
         if (in.sizes.layer_norm) add_up(sum_bias, G * width, G * H, in.db);
         add_up(sum_cell_gain, width, H, in.dcell_gain);
         add_up(sum_cell_offset, width, H, in.dcell_offset);
-        for (Index n = 0; in.dc0 && n < in.sizes.N; ++n) copy_row(in.dc0 + order.sequence(n) * H, dc_state + n * width, H);
+        for (Index n = 0; in.dc0 && n < in.sizes.N; ++n)
+            copy_row(in.dc0 + order.sequence(n) * H, dc_state + n * width, H);
     }
 };
 

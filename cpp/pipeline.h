@@ -4,8 +4,8 @@
 // two threads busy, the second layer can run on the second thread, some steps behind. The steps are cut into
 // parts; a member of the team runs its stages part by part and waits, before each, until the stage before has
 // done that part. States are carried from part to part, as a stream carries them, and so no number depends on
-// the parts. Only where it wins: with so little work a step that threads sharing it would wait more than work,
-// and with enough parts that filling and emptying the pipeline costs little.
+// the parts. Only where it wins: with so little work a step that threads sharing it would wait more than
+// work, and with enough parts that filling and emptying the pipeline costs little.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,7 @@ struct PipelineStage {
     const Stage* stage;
     const PackedCell* cell;
     View3<const T> x;
-    View3<T> h;            // null where only the last output is wanted
+    View3<T> h;               // null where only the last output is wanted
     View2<T> h_last, c_last;  // begin as anything; c_last null but for an LSTM
 };
 

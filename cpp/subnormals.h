@@ -1,9 +1,9 @@
 // Numbers below the normal ones count as zero while a kernel runs.
 //
 // The idea: a gradient that vanishes over many steps ends in subnormal numbers, with which processors compute
-// many times slower, and which no result needs. One bit of the thread's floating-point mode makes such results
-// zero, another such operands. Every kernel runs under both, on every thread, whatever the caller's mode is;
-// so no result depends on either. The caller's mode is as it was after the call.
+// many times slower, and which no result needs. One bit of the thread's floating-point mode makes such
+// results zero, another such operands. Every kernel runs under both, on every thread, whatever the caller's
+// mode is; so no result depends on either. The caller's mode is as it was after the call.
 //
 // Not inside kernels: it is set where kernels are called, and for good in the pool's threads.
 #pragma once

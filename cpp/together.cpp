@@ -31,14 +31,13 @@ bool is_worth_while(const std::vector<Gathering::Kernel>& kernels) {
 int RecurrentWork::threads_alone() const {
     const double most = std::min<double>(get_threads(), flops / kFlopsWorthAThread);
     if (most < 2) return 1;
-    const double worth_barriers = flops / double(std::max<std::ptrdiff_t>(steps, 1)) / kStepFlopsWorthABarrier;
+    const double worth_barriers =
+        flops / double(std::max<std::ptrdiff_t>(steps, 1)) / kStepFlopsWorthABarrier;
     const double sharing = rows < kRowsForOne ? worth_barriers : double(rows) / kFewRows;
     return std::max(1, static_cast<int>(std::min(most, sharing)));
 }
 
-Gathering* Gathering::current() {
-    return the_gathering && !the_gathering->done_ ? the_gathering : nullptr;
-}
+Gathering* Gathering::current() { return the_gathering && !the_gathering->done_ ? the_gathering : nullptr; }
 
 Gathering::Gathering(nb::tuple calls)
     : calls_(std::move(calls)), results_(calls_.size()), before_(the_gathering) {

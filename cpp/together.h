@@ -1,13 +1,14 @@
 // Several recurrences at the same time, a thread each.
 //
 // The idea: with little work in a step, threads that share a step spend their time waiting for each other;
-// the two directions of a bidirectional layer share nothing and need not wait at all. The arguments of a kernel
-// live on the stack of the function that Python called. So that function stops where its kernel would begin
-// and makes Python's next call from there; once the last call has come as far, all kernels are at hand, run as
-// one team, and the functions return one after the other. No result depends on who computes it.
+// the two directions of a bidirectional layer share nothing and need not wait at all. The arguments of a
+// kernel live on the stack of the function that Python called. So that function stops where its kernel would
+// begin and makes Python's next call from there; once the last call has come as far, all kernels are at hand,
+// run as one team, and the functions return one after the other. No result depends on who computes it.
 //
 // Only the first recurrence of each call takes part, and whatever else a call does is done on the thread that
-// asked. Where running them one after the other, each with all threads, is expected to be faster, that happens.
+// asked. Where running them one after the other, each with all threads, is expected to be faster, that
+// happens.
 #pragma once
 
 #include <cstddef>

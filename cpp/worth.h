@@ -10,6 +10,7 @@ constexpr double kFlopsWorthAThread = 1.5e6;
 constexpr std::ptrdiff_t kRowsForOne = 12;       // sequences that keep a thread's tiles well filled
 constexpr std::ptrdiff_t kFewRows = 6;           // fewer than this: project all steps first
 constexpr double kStepFlopsWorthABarrier = 4e5;  // per step and thread
-constexpr std::ptrdiff_t kCacheBytes = std::ptrdiff_t{3} << 19;  // what of a core's own cache weights may fill
+// What of a core's own cache weights may fill.
+constexpr std::ptrdiff_t kCacheBytes = std::ptrdiff_t{3} << 19;
 
 }  // namespace gatewise
