@@ -12,14 +12,16 @@ place of the tests that are run otherwise. `--quick` is what CI runs: all kinds 
 import argparse
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+REPORTS = ROOT / "build" / "check-valgrind" / "reports"
 SANITIZERS = {"address": "address,undefined", "thread": "thread", "valgrind": ""}
 
-ALL = ["tests/kernels", "tests/test_chains.py", "tests/test_streaming_state.py", "tests/test_threads.py"]
+ALL = ["tests/kernels", "tests/test_chains.py", "tests/test_streaming_state.py", "tests/test_threads_of_models.py"]
 QUICK = [
     "tests/kernels/test_fuzz.py",
     "tests/kernels/test_bad_input.py",
@@ -34,7 +36,7 @@ TESTS = {
     "thread": [
         "tests/kernels/test_process.py",
         "tests/kernels/test_whole_table.py",
-        "tests/kernels/test_python_threads.py",
+        "tests/test_threads_of_models.py",
         "tests/test_threads.py",
     ],
     "valgrind": [
@@ -96,8 +98,13 @@ def command(kind: str, tests: list[str]) -> list[str]:
         return python
     if shutil.which("valgrind") is None:
         sys.exit("check_kernels: there is no valgrind here (Debian: apt install valgrind)")
-    suppressions = ROOT / "tools" / "valgrind.supp"
-    return ["valgrind", "-q", "--error-exitcode=99", f"--suppressions={suppressions}", "--num-callers=25", *python]
+    return ["valgrind", f"--log-file={REPORTS}/%p.log", "--num-callers=40", *python]
+
+
+def errors_of_memcheck() -> list[str]:
+    """Its messages that have a frame of the module; the others are of Python, NumPy and the dynamic loader."""
+    messages = [text for log in REPORTS.glob("*.log") for text in re.split(r"(?m)^==\d+== *\n", log.read_text())]
+    return [text for text in messages if re.search(r"_native|gatewise::|nanobind::", text) and " at 0x" in text]
 
 
 def main() -> None:
@@ -110,7 +117,12 @@ def main() -> None:
     os.environ["PATH"] = str(pathlib.Path(sys.executable).parent) + os.pathsep + os.environ.get("PATH", "")
     package = build(options.kind, options.jobs)
     tests = options.tests or (QUICK if options.quick else TESTS[options.kind])
-    sys.exit(subprocess.run(command(options.kind, tests), cwd=ROOT, env=environment(options.kind, package)).returncode)
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    REPORTS.mkdir(parents=True)
+    ran = subprocess.run(command(options.kind, tests), cwd=ROOT, env=environment(options.kind, package))
+    errors = errors_of_memcheck()
+    print(*errors, sep="\n")
+    sys.exit(ran.returncode or (99 if errors else 0))
 
 
 if __name__ == "__main__":
