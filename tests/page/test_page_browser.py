@@ -293,7 +293,7 @@ def test_a_fitted_model_and_its_data(opened):
     page.select_option('[data-select="layer"]', "2")
     assert f"{trace['both/backward_gru']['h'][0, 2, 1]:.4f}".replace("-", "−") in text_of(page, ".card-sum .final")
     page.get_by_role("radio", name="made up").check(force=True)
-    assert page.is_visible('[data-slider="units"]')
+    page.wait_for_selector('[data-slider="units"]', state="visible")
     assert page.evaluate("document.querySelectorAll('img').length") == 0
 
 

@@ -140,8 +140,18 @@ def _restore_means(model: Any, means: dict[str, Any]) -> None:
     for name in means["added"]:
         objective.added.setdefault(name, metrics.Mean(name=name))
     for metric, values in zip(model.metrics, means["values"], strict=True):
+        if len(metric.variables) < len(values):
+            _show_a_batch(objective, metric, means["built_for"])
         for variable, value in zip(metric.variables, values, strict=True):
             variable.assign(value)
+
+
+def _show_a_batch(objective: Any, metric: Any, shapes: Any) -> None:
+    """Let a metric that makes its variables at its first batch see one of these shapes; its values are set after."""
+    for made in (objective.unweighted, objective.weighted):
+        for y_true, y_pred, of_output in zip(*shapes, made or [], strict=True):
+            if any(metric is item for item in of_output):
+                metric.update_state(np.zeros(y_true), np.zeros(y_pred))
 
 
 def _state_of(callback: Any) -> list[Any]:
