@@ -25,7 +25,8 @@ ROOMS = [
     ["training", "losses", "metrics", "optimizers", "callbacks"],
     ["model", "functional"],
     ["sequential"],
-    ["model_config", "keras2_config", "files", "explain", "compat", "demo", "cli", "utils", "data", "preprocessing", "models", "saving"]
+    ["model_config", "keras2_config", "files", "explain", "compat", "demo", "cli"]
+    + ["utils", "data", "preprocessing", "models", "saving"]
     + ["streaming", "quantization", "__main__"],
 ]  # fmt: skip
 """The rooms of the house, from the ground up: a module imports from its own room and those before it."""

@@ -12,8 +12,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 import accuracy  # noqa: E402
 
-# The largest errors, in ulp, that `python tools/accuracy.py` has found among all float32 numbers and, a little more than
-# found, among millions of float64 numbers; rounded up.
+# The largest errors, in ulp, that `python tools/accuracy.py` has found among all float32 numbers and, a little more
+# than found, among millions of float64 numbers; rounded up.
 BOUNDS = {
     ("exp", "float32"): 1.10,
     ("tanh", "float32"): 2.34,
