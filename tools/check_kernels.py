@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-REPORTS = ROOT / "build" / "check-valgrind" / "reports"
+REPORTS = ROOT / "build" / "check-reports"  # files, for pytest keeps what is written to the terminal
 SANITIZERS = {"address": "address,undefined", "thread": "thread", "valgrind": ""}
 
 ALL = ["tests/kernels", "tests/test_chains.py", "tests/test_streaming_state.py", "tests/test_threads_of_models.py"]
@@ -48,10 +48,11 @@ TESTS = {
 
 OPTIONS = {
     # A size that no memory holds must be a MemoryError here too; Python itself never frees all it has.
-    "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:exitcode=99",
-    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "ASAN_OPTIONS": f"detect_leaks=0:allocator_may_return_null=1:exitcode=99:log_path={REPORTS}/address",
+    "UBSAN_OPTIONS": f"print_stacktrace=1:log_path={REPORTS}/undefined",
     # Python and NumPy are not built with the sanitizer: what only they touch is not judged.
-    "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:die_after_fork=0:exitcode=99:halt_on_error=1",
+    "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:die_after_fork=0:exitcode=99:halt_on_error=1"
+    f":log_path={REPORTS}/thread",
     "PYTHONMALLOC": "malloc",  # Python's own small blocks would hide what lies beside them
 }
 
@@ -101,8 +102,10 @@ def command(kind: str, tests: list[str]) -> list[str]:
     return ["valgrind", f"--log-file={REPORTS}/%p.log", "--num-callers=40", *python]
 
 
-def errors_of_memcheck() -> list[str]:
-    """Its messages that have a frame of the module; the others are of Python, NumPy and the dynamic loader."""
+def reported(kind: str) -> list[str]:
+    """What was found; of memcheck's messages those with a frame of the module, for Python has some of its own."""
+    if kind != "valgrind":
+        return [log.read_text() for log in sorted(REPORTS.iterdir())]
     messages = [text for log in REPORTS.glob("*.log") for text in re.split(r"(?m)^==\d+== *\n", log.read_text())]
     return [text for text in messages if re.search(r"_native|gatewise::|nanobind::", text) and " at 0x" in text]
 
@@ -120,7 +123,7 @@ def main() -> None:
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
     ran = subprocess.run(command(options.kind, tests), cwd=ROOT, env=environment(options.kind, package))
-    errors = errors_of_memcheck()
+    errors = reported(options.kind)
     print(*errors, sep="\n")
     sys.exit(ran.returncode or (99 if errors else 0))
 
